@@ -1,0 +1,1 @@
+"""Analysts and the debate. They see a frozen snapshot and publish records; they place nothing."""

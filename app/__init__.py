@@ -1,0 +1,1 @@
+"""Composition root: command line, services, settings, wiring, scheduler, health."""

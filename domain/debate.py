@@ -1,0 +1,108 @@
+"""Words of the debate: evidence, claims that must cite it, turns, and the verdict."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from domain.record import Record
+from domain.signals import MetaValue, VolView
+
+Engine = Literal["rules", "llm"]
+Side = Literal["bull", "bear"]
+
+
+class Evidence(Record):
+    """Something a claim may cite: a signal or a recalled memory, with its figures."""
+
+    id: str
+    kind: Literal["signal", "memory"]
+    text: str
+    direction: int = Field(ge=-1, le=1)  # on the price axis; 0 for volatility-axis evidence
+    weight: float  # signed contribution to price_score
+    figures: dict[str, MetaValue]
+
+
+class CitedFigure(Record):
+    """A figure quoted from a piece of evidence."""
+
+    evidence_id: str
+    name: str
+    value: float
+
+
+class Claim(Record):
+    """One argument. `struck` says why it does not count: unknown evidence, wrong figure, wrong side, duplicate."""
+
+    id: str
+    side: Side
+    round: int
+    text: str
+    evidence_ids: tuple[str, ...]
+    figures: tuple[CitedFigure, ...] = ()
+    strength: float = Field(ge=0, le=1)
+    struck: str | None = None
+
+
+class Verdict(StrEnum):
+    """The judge's word on price direction."""
+
+    BULL = "bull"
+    BEAR = "bear"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Debate(Record):
+    """Transcript and verdict for one ticker."""
+
+    ticker: str
+    engine: Engine
+    fell_back: str | None = None  # why the rules engine spoke where a model was asked
+    rounds: int
+    claims: tuple[Claim, ...]
+    verdict: Verdict
+    confidence: float = Field(ge=0, le=1)
+    vol_view: VolView
+    conflict: float = Field(ge=0, le=1)  # strength of the opposed price evidence; above the threshold → inconclusive
+    thesis: str
+    invalidation: str
+    model_calls: tuple[str, ...] = ()
+
+    @property
+    def struck(self) -> int:
+        """Number of claims that did not count."""
+        return sum(claim.struck is not None for claim in self.claims)
+
+
+class ModelCall(Record):
+    """One recorded model call; replays without the network. `key` identifies it within the run."""
+
+    key: str
+    run_id: str
+    ticker: str
+    role: str
+    model: str
+    prompt: str  # name@version
+    prompt_hash: str
+    parameters: dict[str, MetaValue]
+    request_hash: str
+    response: str | None  # raw text of the reply; None when it failed
+    error: str | None
+    finish_reason: str | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    latency_ms: float
+    attempt: int
+
+
+class Memory(Record):
+    """A past situation recalled as evidence; decision and outcome were both known before the snapshot."""
+
+    id: str
+    ticker: str
+    text: str
+    similarity: float
+    direction: int = Field(ge=-1, le=1)
+    outcome: float | None  # P&L over worst-case loss
+    figures: dict[str, MetaValue]

@@ -1,0 +1,202 @@
+"""Ports: how pure code and the graph reach the world. Adapters live in feeds, memory, execution and app.
+
+Every method that does I/O is `async` and translates vendor exceptions into `domain.errors` at its edge.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from domain.audit import AuditEntry, Seal
+from domain.debate import Debate, Memory, ModelCall
+from domain.market import Chain, MarketData
+from domain.order import Fill, OrderState, OrderView, StagedOrder
+from domain.run import RunRequest, RunRow
+from domain.signals import CompositeSignal, Signal
+from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
+
+
+class Clock(Protocol):
+    """The only thing that says what time it is."""
+
+    def now(self) -> datetime:
+        """Aware UTC instant. For simulated and recorded feeds this is the feed's clock, not the wall's."""
+        ...
+
+
+class MarketFeed(Protocol):
+    """A source of market data as of one instant."""
+
+    name: str
+
+    async def universe(self, as_of: datetime) -> tuple[str, ...]:
+        """Tickers with a fresh chain at `as_of`, ascending. Empty: nothing is known at that time."""
+        ...
+
+    async def gather(self, as_of: datetime, tickers: Sequence[str]) -> MarketData:
+        """Everything knowable at `as_of` about `tickers`: nothing later, nothing guessed.
+
+        A ticker without a chain is left out of `chains` and named in `notes`; the others are unaffected.
+        Raises `UsageError` when `as_of` lies before any data or in the future, `FeedDown` when the source as a
+        whole does not answer.
+        """
+        ...
+
+    async def quotes(self, as_of: datetime, tickers: Sequence[str]) -> Mapping[str, Chain]:
+        """Only the latest chains at or before `as_of`: for re-pricing an order at approval and marking the book."""
+        ...
+
+
+class SnapshotStore(Protocol):
+    """Content-addressed, immutable pictures."""
+
+    async def put(self, snapshot: MarketSnapshot) -> SnapshotRef:
+        """Store whole or not at all; the same content gives the same id. Raises `StorageFull`."""
+        ...
+
+    async def get(self, snapshot_id: str) -> MarketSnapshot:
+        """Read back identical arrays. Raises `UsageError` if unknown, `TamperError` if any byte differs."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The append-only, hash-chained decision log."""
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Add rows in order. An entry already logged for its (run, node, ticker, kind) with equal payload is
+        skipped; with another payload it raises `TamperError` naming the step.
+        """
+        ...
+
+    async def seal(self, run_id: str) -> Seal:
+        """Close the run: record row count and head hash in the database and in a second place. Idempotent."""
+        ...
+
+
+class RunStore(Protocol):
+    """Runs, their slots and what they read of the desk."""
+
+    async def begin(self, request: RunRequest) -> RunRow:
+        """Register the run. A slot that is taken raises `Refused(code="slot_taken")`; an unfinished run with
+        the same id is returned as it stands, so that it can be resumed.
+        """
+        ...
+
+    async def remember_snapshot(self, run_id: str, snapshot_id: str) -> None:
+        """Bind the run to its snapshot, once; a resumed run keeps the first."""
+        ...
+
+    async def snapshot_of(self, run_id: str) -> str | None:
+        """Snapshot bound to the run, if any."""
+        ...
+
+    async def publish_signals(self, run_id: str, signals: Sequence[Signal]) -> None:
+        """Store signals for later runs. Idempotent by signal id."""
+        ...
+
+    async def finish(self, run_id: str, *, state: str, head_hash: str | None, detail: str) -> None:
+        """Mark the run sealed or failed."""
+        ...
+
+
+class DeskState(Protocol):
+    """The desk's own state as of an instant: book, exposures, regime history, earlier signals, switches."""
+
+    async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
+        """Freeze it. Reads nothing stamped after `as_of`; any doubt about the trading state is HALTED."""
+        ...
+
+
+class OrderStore(Protocol):
+    """Orders and their state machine."""
+
+    async def stage(self, order: StagedOrder) -> bool:
+        """Insert once by `order_id`; False if it was there already. Refuses (`Refused`) unless the trading
+        state, read in the same transaction, allows it (closing orders may be staged while halted).
+        """
+        ...
+
+    async def get(self, order_id: str) -> OrderView:
+        """Latest version. Raises `UsageError` for an unknown id (a unique prefix is enough)."""
+        ...
+
+    async def list(self, states: Sequence[OrderState] | None = None) -> tuple[OrderView, ...]:
+        """Latest versions, oldest first; all states if None."""
+        ...
+
+    async def transition(
+        self,
+        order_id: str,
+        new: OrderState,
+        *,
+        expect: OrderState,
+        at: datetime,
+        reviewer: str | None,
+        reason: str | None,
+    ) -> OrderView:
+        """Conditional update: of two callers exactly one wins, the other gets `Refused(code="lost_race")`."""
+        ...
+
+    async def revise(self, order: StagedOrder, *, at: datetime, reviewer: str, reason: str) -> OrderView:
+        """Store an edited version (`version` one above the stored) while still staged."""
+        ...
+
+    async def record_fill(self, fill: Fill) -> bool:
+        """Insert once by `fill_id`; False if it was there already."""
+        ...
+
+
+class Broker(Protocol):
+    """Takes an approved order and says what became of it."""
+
+    name: str
+
+    async def submit(self, order: StagedOrder, *, key: str, at: datetime, quotes: Chain) -> tuple[Fill, ...]:
+        """Idempotent by `key`: a repeated call returns the same fills. Empty: no fill within the limit."""
+        ...
+
+
+class SituationMemory(Protocol):
+    """Past situations with their outcomes."""
+
+    async def recall(self, composite: CompositeSignal, regime: str, *, as_of: datetime, k: int) -> tuple[Memory, ...]:
+        """The most similar situations whose decision and outcome were both known strictly before `as_of`."""
+        ...
+
+    async def remember(
+        self, run_id: str, composite: CompositeSignal, regime: str, debate: Debate, order_id: str | None
+    ) -> None:
+        """Store the situation of one decision. Idempotent by (run, ticker)."""
+        ...
+
+
+class ModelRecord(Protocol):
+    """Recorded model calls and what they cost."""
+
+    async def find(self, run_id: str, key: str) -> ModelCall | None:
+        """A call recorded earlier under the same key, for resume and replay."""
+        ...
+
+    async def store(self, call: ModelCall) -> None:
+        """Record one call. Idempotent by (run, key)."""
+        ...
+
+    async def spent(self, *, run_id: str, day: date) -> tuple[Decimal, Decimal, int, int]:
+        """USD of the run, USD of the day, tokens of the run, tokens of the day."""
+        ...
+
+
+class DebateEngine(Protocol):
+    """Argues one ticker and judges. See `agents.debate`."""
+
+    async def debate(
+        self,
+        run_id: str,
+        composite: CompositeSignal,
+        signals: Sequence[Signal],
+        memories: Sequence[Memory],
+        snapshot: MarketSnapshot,
+    ) -> Debate:
+        """Never raises for a misbehaving model: it falls back to rules and says so."""
+        ...

@@ -1,0 +1,1 @@
+"""Brokers and the worker that hands approved orders to them, once."""

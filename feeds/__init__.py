@@ -1,0 +1,1 @@
+"""Where the picture of the world comes from: simulated market, recorded files, free delayed quotes."""

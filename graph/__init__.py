@@ -1,0 +1,1 @@
+"""The decision graph: a table of contents in `build`, one short node a step."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, snapshots, the audit chain, orders and recall: everything the desk must not forget."""

@@ -1,0 +1,1 @@
+"""Pure option analytics: pricing, implied volatility, Greeks, chains, exposure, payoff, structures, legs."""

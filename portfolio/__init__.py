@@ -1,0 +1,1 @@
+"""Pure book: a fold over fills, its value, exposure and worst case."""

@@ -1,0 +1,1 @@
+"""Pure measures of the market and how they become signals, composites, a ranking and a regime."""
