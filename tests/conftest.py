@@ -1,0 +1,15 @@
+"""Fixtures every room may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared market data; skips, saying so, where it is absent."""
+    folder = Path(os.environ.get("DESK_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"shared market data not found at {folder}: set DESK_DATA to run the real-data suite")
+    return folder
