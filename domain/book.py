@@ -50,3 +50,13 @@ class Baseline(Record):
     session: date
     nlv: Decimal
     source: str
+
+
+class StrategyRecord(Record):
+    """Live record of one strategy type: closed structures known at the snapshot."""
+
+    strategy: str
+    closed: int
+    wins: int
+    average_win: float  # USD per USD of worst-case loss, positive
+    average_loss: float  # USD per USD of worst-case loss, positive

@@ -125,6 +125,22 @@ class SizedCandidate(Record):
         return self.units * self.candidate.contracts_per_unit
 
 
+class Allocation(Record):
+    """What became of one ticker's candidates: the accepted size, or the decision that refused the best of them.
+    `decision` is None when no cap allowed even one unit.
+    """
+
+    ticker: str
+    sized: SizedCandidate
+    decision: RiskDecision | None
+    tried: int  # candidates looked at
+
+    @property
+    def accepted(self) -> bool:
+        """Whether an order may be staged."""
+        return self.decision is not None and self.decision.approved
+
+
 class Thesis(Record):
     """Why the order exists and what would prove it wrong."""
 
@@ -191,6 +207,7 @@ class StagedOrder(Record):
     limit_per_share: Decimal  # as staged or as edited, credit positive
     thesis: Thesis
     decision: RiskDecision
+    closes: str | None = None  # a closing order names the order whose structure it closes
 
     @model_validator(mode="after")
     def _needs_approval(self) -> Self:

@@ -69,6 +69,18 @@ class HardLimits(Record):
     naked_short_options: Literal[0] = 0
 
 
+class DollarGreeks(Record):
+    """Greeks of a book in dollars, as limits speak of them."""
+
+    delta: float = 0.0  # USD of underlying exposure: shares × spot
+    gamma: float = 0.0  # USD change of that exposure per 1 % move
+    vega: float = 0.0  # USD per volatility point
+    theta: float = 0.0  # USD per calendar day
+
+    def __add__(self, other: "DollarGreeks") -> "DollarGreeks":
+        return DollarGreeks(**{name: getattr(self, name) + getattr(other, name) for name in DollarGreeks.model_fields})
+
+
 class Exposure(Record):
     """Worst case of one open, staged or working structure, in USD, positive; what limits count."""
 
@@ -83,3 +95,4 @@ class Exposure(Record):
     margin: Decimal
     theta: float  # USD per year, signed
     opened_on: str  # New York date, ISO
+    greeks: DollarGreeks | None = None  # at the book's instant; None: not known

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.book import Baseline, Book
+from domain.book import Baseline, Book, StrategyRecord
 from domain.market import MarketData
 from domain.order import OrderView
 from domain.record import Instant, Record
@@ -24,6 +24,7 @@ class DeskContext(Record):
     halted_agents: tuple[str, ...]
     earlier_signals: tuple[Signal, ...]
     reliability: tuple[Reliability, ...]
+    strategy_records: tuple[StrategyRecord, ...] = ()
     regime_history: tuple[RegimeReading, ...]  # ascending, before this snapshot
 
 

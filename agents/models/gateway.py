@@ -1,0 +1,168 @@
+"""The gateway: ChatOpenAI against any OpenAI-compatible endpoint, its failures as values."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
+
+from pydantic import SecretStr
+
+from agents.models.settings import ModelSettings
+from domain.record import Record
+
+if TYPE_CHECKING:
+    import openai
+    from langchain_core.messages import BaseMessage
+    from langchain_openai import ChatOpenAI
+
+OPENAI_URL = "https://api.openai.com/v1"
+REPLY_LIMIT = 100_000  # characters; a longer reply ignores the token limit it was given
+TRANSIENT = re.compile(r"timeout|connection|http_(408|409|429|5\d\d)")
+
+
+class Request(Record):
+    """One question. `json_schema` is what the reply must fit, under the name `schema_name`."""
+
+    model: str
+    system: str
+    user: str
+    schema_name: str
+    json_schema: dict[str, Any]
+    parameters: dict[str, float | int | None]
+
+
+class Reply(Record):
+    """What came back. `error` is None for a complete answer; otherwise a code such as `timeout`, `http_429`,
+    `refused`, `cut_off`. Tokens are None where the endpoint did not count them.
+    """
+
+    text: str | None = None
+    error: str | None = None
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    retry_after_seconds: float | None = None
+
+
+def is_transient(error: str) -> bool:
+    """Whether asking again may help: time-outs, lost connections, 408, 409, 429 and 5xx."""
+    return TRANSIENT.match(error) is not None
+
+
+class Gateway(Protocol):
+    """Asks a model. Never raises for what the endpoint does."""
+
+    async def ask(self, request: Request) -> Reply:
+        """One request over the network, no retries."""
+        ...
+
+
+class ModelGateway:
+    """One endpoint and one key. Each event loop gets clients of its own: a pooled connection belongs to the loop
+    that opened it.
+    """
+
+    def __init__(self, settings: ModelSettings, *, api_key: SecretStr, base_url: str | None = None) -> None:
+        self._settings = settings
+        self._key = api_key
+        self._url = base_url or OPENAI_URL
+        self._http: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.DefaultAsyncHttpxClient] = WeakKeyDictionary()
+        self._chats: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ChatOpenAI]] = WeakKeyDictionary()
+
+    async def ask(self, request: Request) -> Reply:
+        """Ask for JSON of the given schema; every failure of the endpoint becomes a code in the reply."""
+        import openai
+
+        schema = {"name": request.schema_name, "schema": request.json_schema, "strict": True}
+        chat = self._chat(request).bind(response_format={"type": "json_schema", "json_schema": schema})
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                message = await chat.ainvoke([("system", request.system), ("human", request.user)])
+        except (TimeoutError, openai.APITimeoutError):
+            return Reply(error="timeout")
+        except openai.LengthFinishReasonError as error:
+            return _cut_off(error.completion)
+        except openai.ContentFilterFinishReasonError:
+            return Reply(error="filtered", finish_reason="content_filter")
+        except openai.APIStatusError as error:
+            return Reply(error=_status(error), retry_after_seconds=_retry_after(error.response.headers))
+        except openai.APIConnectionError:
+            return Reply(error="connection")
+        except (openai.OpenAIError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+            # a 200 that is no chat completion: HTML from a proxy, no choices, another protocol
+            return Reply(error="bad_envelope")
+        return _read(message)
+
+    async def aclose(self) -> None:
+        """Close the connections opened in the running loop."""
+        loop = asyncio.get_running_loop()
+        self._chats.pop(loop, None)
+        client = self._http.pop(loop, None)
+        if client is not None:
+            await client.aclose()
+
+    def _chat(self, request: Request) -> "ChatOpenAI":
+        import openai
+        from langchain_openai import ChatOpenAI
+
+        loop = asyncio.get_running_loop()
+        chats = self._chats.setdefault(loop, {})
+        if request.model not in chats:
+            client = self._http.get(loop) or self._http.setdefault(loop, openai.DefaultAsyncHttpxClient())
+            chats[request.model] = ChatOpenAI(
+                model=request.model,
+                api_key=self._key,
+                base_url=self._url,
+                temperature=self._settings.temperature,
+                seed=self._settings.seed,
+                max_completion_tokens=self._settings.max_output_tokens,
+                timeout=self._settings.timeout_seconds,
+                max_retries=0,  # every attempt is recorded, so retries are made outside
+                use_responses_api=False,  # a model's name must not change the endpoint
+                cache=False,
+                http_async_client=client,
+            )
+        return chats[request.model]
+
+
+def _read(message: "BaseMessage") -> Reply:
+    usage = getattr(message, "usage_metadata", None) or {}
+    finish = message.response_metadata.get("finish_reason")
+    counted = Reply(
+        finish_reason=finish,
+        input_tokens=usage.get("input_tokens"),
+        output_tokens=usage.get("output_tokens"),
+    )
+    text = message.content if isinstance(message.content, str) else ""
+    if message.additional_kwargs.get("refusal"):
+        return counted.model_copy(update={"error": "refused"})
+    if finish != "stop":
+        return counted.model_copy(update={"error": f"finish_{finish}"})
+    if not text.strip():
+        return counted.model_copy(update={"error": "empty"})
+    if len(text) > REPLY_LIMIT:
+        return counted.model_copy(update={"error": "oversized"})
+    return counted.model_copy(update={"text": text})
+
+
+def _cut_off(completion: Any) -> Reply:
+    usage = completion.usage
+    return Reply(
+        error="cut_off",
+        finish_reason="length",
+        text=completion.choices[0].message.content,
+        input_tokens=usage and usage.prompt_tokens,
+        output_tokens=usage and usage.completion_tokens,
+    )
+
+
+def _status(error: "openai.APIStatusError") -> str:
+    # The vendor's sentence may quote the key; its short code never does.
+    code = error.code if error.code and re.fullmatch(r"[a-z_]{1,40}", error.code) else ""
+    return f"http_{error.status_code} {code}".strip()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "")
+    return float(value) if re.fullmatch(r"\d{1,6}(\.\d+)?", value) else None

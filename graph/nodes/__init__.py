@@ -1,0 +1,1 @@
+"""One short file a step. Pure nodes call pure rooms, effect nodes call ports."""

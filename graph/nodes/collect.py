@@ -1,0 +1,46 @@
+"""Freeze one picture of the world and decide the regime."""
+
+from signals.regime import read_regime
+
+from domain.snapshot import MarketSnapshot
+from graph.deps import Deps
+from graph.state import RunState
+from graph.step import WHOLE_RUN, Done, Entry
+
+
+async def collect(state: RunState, deps: Deps) -> Done:
+    """Gather once per run: a resumed or replayed run reads the snapshot it is bound to."""
+    run = state["run"]
+    snapshot_id = await deps.runs.snapshot_of(run.run_id)
+    if snapshot_id is None:
+        market = await deps.feed.gather(run.as_of, run.watchlist)
+        desk = await deps.desk.context(run.as_of, market)
+        stored = await deps.snapshots.put(MarketSnapshot(market=market, desk=desk))
+        snapshot_id = stored.snapshot_id
+        await deps.runs.remember_snapshot(run.run_id, snapshot_id)
+    snapshot = await deps.snapshots.get(snapshot_id)
+    market, desk = snapshot.market, snapshot.desk
+    regime = read_regime(market, desk.regime_history, deps.settings.regime)
+    picture = {
+        "snapshot_id": snapshot_id,
+        "as_of": market.as_of,
+        "feed": market.feed,
+        "tickers": market.tickers,
+        "contracts": {ticker: len(chain) for ticker, chain in sorted(market.chains.items())},
+        "provenance": dict(market.provenance),
+        "notes": market.notes,
+        "nlv": desk.book.nlv,
+        "trading_state": desk.trading_state,
+    }
+    entries = (
+        Entry(WHOLE_RUN, "settings", deps.settings),
+        Entry(WHOLE_RUN, "request", run),
+        Entry(WHOLE_RUN, "snapshot", picture, inputs={"snapshot": snapshot_id}),
+        Entry(WHOLE_RUN, "regime", regime, inputs={"snapshot": snapshot_id}),
+    )
+    contracts = sum(len(chain) for chain in market.chains.values())
+    return Done(
+        update={"snapshot_id": snapshot_id, "regime": regime},
+        entries=entries,
+        summary=f"{len(market.chains)} chains, {contracts:,} contracts, regime {regime.regime}",
+    )

@@ -1,0 +1,118 @@
+"""What every structure says about itself, and its one verb: which rows of a chain could form it."""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
+
+from domain.contract import Right
+from domain.debate import Verdict
+from domain.record import Record
+from domain.regime import Regime
+from domain.signals import VolView
+from options.priced import PricedChain
+
+Rows = NDArray[np.int64]
+"""Indices into a chain's arrays, shape `(n, legs)`: one structure a row, columns as in `template`."""
+
+Family = Literal[
+    "long_option",
+    "debit_vertical",
+    "credit_vertical",
+    "short_volatility",
+    "butterfly",
+    "long_volatility",
+    "calendar",
+    "backspread",
+]
+Premium = Literal["debit", "credit", "either"]
+RiskShape = Literal["limited loss, limited gain", "limited loss, open gain"]
+
+BULL, BEAR, FLAT = Verdict.BULL, Verdict.BEAR, Verdict.INCONCLUSIVE
+CALL, PUT = Right.CALL, Right.PUT
+CALM = frozenset({Regime.LOW_VOL, Regime.NEUTRAL})
+NOT_CRISIS = CALM | {Regime.HIGH_VOL}
+EVERY_REGIME = frozenset(Regime)
+EVERY_VOL_VIEW: frozenset[VolView] = frozenset({"long", "short", "none"})
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= value[0] <= value[1]:
+        raise ValueError(f"a range runs from low to high and starts at 0 or above, not {value}")
+    return value
+
+
+def _share(value: tuple[float, float]) -> tuple[float, float]:
+    if value[1] > 1:
+        raise ValueError(f"a decimal share is at most 1 (0.05 is five percent), not {value[1]}")
+    return value
+
+
+Days = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""Calendar days to expiry, from and to, inclusive."""
+DeltaRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_share)]
+"""Absolute spot delta per share, from and to, inclusive."""
+WidthRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_share)]
+"""Distance between strikes as a decimal share of spot, from and to, inclusive."""
+
+
+class LegTemplate(NamedTuple):
+    """One leg: right, signed ratio (long positive) and whether it lives until the front or the back expiry."""
+
+    right: Right
+    quantity: int
+    term: Literal["front", "back"] = "front"
+
+
+class GreekSigns(NamedTuple):
+    """Signs the position must have at opening; 0 makes no claim."""
+
+    delta: int
+    gamma: int
+    vega: int
+    theta: int
+
+
+class ExitRules(Record):
+    """When an open position of this type is left, whichever comes first. None: that rule does not apply."""
+
+    take_profit: float | None = Field(default=0.5, gt=0)  # share of max profit; of the debit where that is open
+    stop_loss: float | None = Field(default=0.6, gt=0, le=1)  # share of max loss
+    exit_dte: int | None = Field(default=7, ge=0)  # calendar days before the first expiry
+
+
+class Structure(Record):
+    """A defined-risk structure as data. Fields are the search window, loadable from YAML; class variables are
+    what the type *is*. A subclass adds a `Literal` tag and `search`.
+    """
+
+    family: ClassVar[Family]
+    template: ClassVar[tuple[LegTemplate, ...]]
+    signs: ClassVar[GreekSigns]
+    shape: ClassVar[RiskShape]
+    premium: ClassVar[Premium]
+    directions: ClassVar[frozenset[Verdict]]
+    vol_views: ClassVar[frozenset[VolView]]
+    regimes: ClassVar[frozenset[Regime]]
+
+    strategy: str
+    dte: Days = (20, 60)  # of the front expiry
+    max_abs_delta: float = Field(default=1.0, gt=0)  # per share of one unit
+    exits: ExitRules = ExitRules()
+
+    @abstractmethod
+    def search(self, priced: PricedChain) -> Rows:
+        """All rows that fit the window, before the check that their multipliers agree."""
+
+    def enumerate_rows(self, priced: PricedChain) -> Rows:
+        """Every combination the chain quotes that fits the window: tradable rows of one root and one multiplier."""
+        rows = self.search(priced)
+        multipliers = priced.chain.multiplier[rows]
+        return rows[(multipliers == multipliers[:, :1]).all(axis=1)]
+
+    @property
+    def quantities(self) -> tuple[int, ...]:
+        """Signed ratios, one a leg."""
+        return tuple(leg.quantity for leg in self.template)

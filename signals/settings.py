@@ -1,0 +1,206 @@
+"""Every threshold of the signals room, as records. The figures themselves stand once, in `config/signals.yaml`.
+
+There are no defaults here on purpose: a threshold written in two places is two thresholds.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from domain.record import Record
+from domain.signals import EDGE_AXIS, SOURCES, Axis
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class EdgeLife(Record):
+    """How long a claim lives and how fast it fades, in calendar days."""
+
+    horizon_days: Positive
+    half_life_days: Positive
+
+
+class HistorySettings(Record):
+    """What counts as a usable history of a daily measure."""
+
+    window_days: Count  # observations looked back on (252: one trading year)
+    min_days: Count  # fewer observations than this: refuse
+    max_gap_days: Count  # a longer hole in calendar days ends the history
+    max_age_days: Count  # last observation older than this many calendar days: stale
+
+
+class VolSettings(Record):
+    """The vol-surface analyst."""
+
+    tenors_days: tuple[Count, Count, Count]
+    rv_windows: tuple[Count, Count, Count]
+    rank_low: Share
+    rank_high: Share
+    percentile_low: Share  # of risk reversal and butterfly
+    percentile_high: Share
+    flat_slope: Positive  # |long / short maturity vol − 1| below this is a flat curve
+    full_slope: Positive  # at this slope conviction is full
+    vix_flat: Positive  # |VIX / VIX3M − 1| below this is a flat VIX curve
+    premium_low: float  # (implied − realised) / implied at which the premium starts to speak for cheap
+    premium_high: float  # … and for rich
+    premium_full: Positive  # distance beyond the start at which conviction is full
+    event_discount: Share  # conviction kept when earnings fall, or may fall, inside the 30-day horizon
+    disagreement_discount: Share  # conviction kept when the VIX curve contradicts the ticker's own
+    vix_proxies: tuple[str, ...]  # underlyings for whose IV history the VIX may stand in
+    index_like: tuple[str, ...]  # indices and broad ETFs: term structure read after Simon & Campasano
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        pairs = (
+            ("rank_low < rank_high", self.rank_low < self.rank_high),
+            ("percentile_low < percentile_high", self.percentile_low < self.percentile_high),
+            ("flat_slope < full_slope", self.flat_slope < self.full_slope),
+            ("premium_low < premium_high", self.premium_low < self.premium_high),
+        )
+        for wanted, holds in pairs:
+            if not holds:
+                raise ValueError(f"needs {wanted}")
+        return self
+
+
+class FlowSettings(Record):
+    """The options-flow analyst."""
+
+    percentile_low: Share
+    percentile_high: Share
+    put_call_max: Positive  # a ratio above this is a scraping fault, not a market
+    put_call_series: Mapping[str, str]  # ticker → market-wide put/call series that speaks for it
+    volume_to_oi: Positive  # unusual: volume above this multiple of open interest
+    min_contracts: Count  # … and at least this many contracts in the row
+    min_expiry_days: Count  # … and not about to expire, where volume above open interest is ordinary
+    unusual_share: Share  # share of the day's volume that starts to speak
+    unusual_full: Share  # share at which conviction is full
+    gamma_share: Share  # |net| / gross dealer gamma that starts to speak
+    gamma_full: Share
+    pin_days: Positive
+    pin_distance: Positive  # |strike / spot − 1|
+    pin_share: Share  # share of the expiry's open interest at the pin strike that starts to speak
+    pin_full: Share
+    cap: Share  # no claim resting on an assumed dealer or customer side is surer than this
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        starts = (self.percentile_low, self.unusual_share, self.gamma_share, self.pin_share)
+        fulls = (self.percentile_high, self.unusual_full, self.gamma_full, self.pin_full)
+        if not all(start < full for start, full in zip(starts, fulls, strict=True)):
+            raise ValueError("each threshold must lie below the value at which conviction is full")
+        return self
+
+
+class TechnicalSettings(Record):
+    """The technical analyst; periods are in bars and the indicators' textbook ones."""
+
+    min_bars: Count
+    max_gap_days: Count
+    max_age_days: Count
+    rsi_period: Count
+    macd_fast: Count
+    macd_slow: Count
+    macd_signal: Count
+    band_period: Count
+    band_width: Positive
+    atr_period: Count
+    adx_period: Count
+    sma_fast: Count
+    sma_slow: Count
+    swing_width: Count  # bars on either side that a swing point must exceed
+    volume_window: Count
+    rsi_overbought: Annotated[float, Field(gt=50, lt=100)]
+    rsi_oversold: Annotated[float, Field(gt=0, lt=50)]
+    volume_surge: Positive  # volume over its mean that confirms a breakout
+    speaks_from: Share  # |trend| or |momentum| below this is neutral
+    unconfirmed: Share  # conviction kept when volume is unknown or against
+    breakout_full: Positive  # distance beyond the level, in typical bar ranges, at full conviction
+    score_weights: Mapping[str, Share]
+
+    @model_validator(mode="after")
+    def _complete_weights(self) -> Self:
+        if set(self.score_weights) != {"trend", "momentum", "volume", "proximity"}:
+            raise ValueError("score_weights needs exactly trend, momentum, volume and proximity")
+        if abs(sum(self.score_weights.values()) - 1.0) > 1e-9:
+            raise ValueError("score_weights must add up to 1")
+        return self
+
+
+class SocialSettings(Record):
+    """The social analyst."""
+
+    baseline_days: Count
+    window_hours: Count  # the burst that is measured, when posts carry times
+    velocity_spike: Positive  # observed over expected mentions
+    z_spike: Positive
+    z_full: Positive
+    min_mentions: Count
+    strong_sentiment: Share
+    speaks_from: Share  # |mean sentiment| below this is neutral
+    sentiment_hours: Count
+    news_hours: Count
+    min_texts: Count
+    shrink_texts: Positive  # texts at which the mean is believed by half
+    attention_cap: Share  # conviction of a spike whose sentiment is unknown or mild
+    min_author_share: Share  # fewer distinct authors per post than this: a burst of few, discounted
+    max_age_days: Count
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.z_spike < self.z_full:
+            raise ValueError("needs z_spike < z_full")
+        return self
+
+
+class AggregateSettings(Record):
+    """How signals become one view of a ticker."""
+
+    expected_sources: tuple[str, ...]
+    weights: Mapping[Axis, Mapping[str, Share]]
+    saturation: Positive  # weighted evidence at which a score reaches tanh(1) = 0.76
+    reliability_prior: Positive  # closed decisions worth of belief in a hit rate of one half
+    answer_hours: Positive  # a signal younger than this counts as an answer in this run
+    vol_view: Share  # |vol_score| from which there is a view on volatility
+    conflict: Share  # opposed over dominant price evidence above this forces `inconclusive`
+    conviction: Share  # below this a composite is no edge
+
+    @model_validator(mode="after")
+    def _known_sources(self) -> Self:
+        if not set(self.expected_sources) <= set(SOURCES):
+            raise ValueError(f"expected_sources must be among {', '.join(SOURCES)}")
+        for axis in Axis:
+            weights = self.weights.get(axis, {})
+            if set(weights) != set(SOURCES) or not sum(weights.values()) > 0:
+                raise ValueError(f"weights.{axis} needs one weight for each of {', '.join(SOURCES)}, not all 0")
+        return self
+
+
+class RankSettings(Record):
+    """How many go on to the debate."""
+
+    top_n: Count
+
+
+class SignalSettings(Record):
+    """The whole of `config/signals.yaml`."""
+
+    edges: Mapping[str, EdgeLife]
+    history: HistorySettings
+    vol: VolSettings
+    flow: FlowSettings
+    technical: TechnicalSettings
+    social: SocialSettings
+    aggregate: AggregateSettings
+    rank: RankSettings
+
+    @model_validator(mode="after")
+    def _every_edge(self) -> Self:
+        missing = sorted(set(EDGE_AXIS) - set(self.edges))
+        unknown = sorted(set(self.edges) - set(EDGE_AXIS))
+        if missing or unknown:
+            raise ValueError(f"edges: missing {missing}, unknown {unknown}")
+        return self
