@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from domain.contract import Leg
+from domain.contract import Leg, Settlement
 from domain.record import Instant, Record
 
 
@@ -26,6 +26,17 @@ class CashFlow(Record):
     at: Instant
     amount: Decimal
     note: str
+
+
+class SettlementPrice(Record):
+    """What contracts of `ticker` expiring on `expiry` were settled against: USD per share."""
+
+    ticker: str
+    expiry: date
+    timing: Settlement
+    price: Decimal
+    known_at: Instant
+    source: str
 
 
 class Book(Record):

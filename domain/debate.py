@@ -10,6 +10,7 @@ from domain.signals import MetaValue, VolView
 
 Engine = Literal["rules", "llm"]
 Side = Literal["bull", "bear"]
+Cause = Literal["conflict", "weak", "no_valid_claim", "model"]
 
 
 class Evidence(Record):
@@ -41,6 +42,7 @@ class Claim(Record):
     evidence_ids: tuple[str, ...]
     figures: tuple[CitedFigure, ...] = ()
     strength: float = Field(ge=0, le=1)
+    answers: str | None = None  # id of the other side's claim that this one answers
     struck: str | None = None
 
 
@@ -61,7 +63,8 @@ class Debate(Record):
     rounds: int
     claims: tuple[Claim, ...]
     verdict: Verdict
-    confidence: float = Field(ge=0, le=1)
+    cause: Cause | None = None  # why the verdict is inconclusive; "conflict" means no trade of any kind
+    confidence: float = Field(ge=0, le=1)  # in a direction: 0 when inconclusive
     vol_view: VolView
     conflict: float = Field(ge=0, le=1)  # strength of the opposed price evidence; above the threshold → inconclusive
     thesis: str

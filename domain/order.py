@@ -73,6 +73,7 @@ class Candidate(Record):
     forecast_vol: float  # annual physical volatility used, decimal
     reason: str
     breakdown: dict[str, float] = {}
+    closes: str | None = None  # order id of the held structure that this closes
 
     @property
     def contracts_per_unit(self) -> int:

@@ -1,5 +1,6 @@
 """New York trading sessions (XNYS) and the instants that follow from them. Reads no clock."""
 
+import warnings
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -23,7 +24,10 @@ REGULAR_CLOSE = time(16, 0)
 def _xnys() -> Any:
     import exchange_calendars
 
-    return exchange_calendars.get_calendar("XNYS", start=FIRST_DAY.isoformat(), end=LAST_DAY.isoformat())
+    with warnings.catch_warnings():
+        # exchange_calendars 4.13 reads Series.values, which pandas 3.1 announces to change; harmless here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return exchange_calendars.get_calendar("XNYS", start=FIRST_DAY.isoformat(), end=LAST_DAY.isoformat())
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from options.selector import StrategyTable
 from options.settings import ChainSettings
-from signals.regime import RegimeSettings
 
 from domain.ports import (
     AuditLog,
@@ -24,6 +23,7 @@ from domain.snapshot import MarketSnapshot
 from options.legs import LegSettings
 from options.priced import ChainRefusal, PricedChain
 from risk.settings import RiskSettings
+from signals.regime import RegimeSettings
 from signals.settings import SignalSettings
 
 
@@ -80,6 +80,7 @@ class PricedSnapshots:
 
 def _priced(snapshot: MarketSnapshot, ticker: str, settings: ChainSettings) -> PricedChain | ChainRefusal:
     from options.chain import price_chain
+
     from options.rates import rate_curve
 
     chain = snapshot.market.chains.get(ticker)

@@ -1,11 +1,10 @@
 """Freeze one picture of the world and decide the regime."""
 
-from signals.regime import read_regime
-
 from domain.snapshot import MarketSnapshot
 from graph.deps import Deps
 from graph.state import RunState
 from graph.step import WHOLE_RUN, Done, Entry
+from signals.regime import read_regime
 
 
 async def collect(state: RunState, deps: Deps) -> Done:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from domain.record import Record
 from domain.risk import Check
+from options.payoff import is_defined_risk
 from risk.view import RiskView
 
 
@@ -16,15 +17,15 @@ class DefinedRiskRule(Record):
         """Final pass only. Closing orders buy back shorts and sell longs that the book holds."""
         if view.closing or view.order is None:
             return None
-        from options.payoff import uncovered_shorts
-
-        uncovered = uncovered_shorts(view.order.candidate.legs)
+        legs = view.order.candidate.legs
+        shorts = sum(-leg.quantity for leg in legs if leg.quantity < 0)
+        naked = 0 if is_defined_risk(legs) else shorts
         return view.finding(
             self.rule,
-            measured=float(uncovered),
+            measured=float(naked),
             limit=float(view.hard.naked_short_options),
             unit="uncovered short options",
-            passed=uncovered <= view.hard.naked_short_options,
+            passed=naked <= view.hard.naked_short_options,
             hard=True,
             detail=f"{view.order.candidate.strategy}: loss bounded at {view.order.candidate.max_loss} USD per unit",
         )

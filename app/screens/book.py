@@ -1,0 +1,63 @@
+"""The account on one screen."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from app.screens.words import moment, usd
+
+Document = dict[str, Any]
+
+
+def show_book(console: Console, book: Document) -> None:
+    """Positions by structure, cash, NLV and Greeks."""
+    console.print(f"[bold]Book of {book['account']}[/] as of {moment(book['as_of'])}")
+    if book["positions"]:
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+        for name in ("order", "structure", "contract", "qty", "paid", "mark", "value", "P&L"):
+            table.add_column(name, justify="right" if name in ("qty", "paid", "mark", "value", "P&L") else "left")
+        last = None
+        for position in book["positions"]:
+            new = position["order_id"] != last
+            if new and last is not None:
+                table.add_section()
+            leg = position["leg"]
+            gain = position["unrealised"]
+            table.add_row(
+                f"[bold]{position['order_id']}[/]" if new else "",
+                f"{position['ticker']} {position['strategy'].replace('_', ' ')}" if new else "",
+                f"{leg['expiry']} {leg['strike']:g} {leg['right']}",
+                f"{position['quantity']:+d}",
+                f"{position['average_price']:.2f}",
+                "–" if position["mark"] is None else f"{position['mark']:.2f}",
+                "unknown" if position["value"] is None else usd(position["value"]),
+                f"[dim]{position['mark_source']}[/]"
+                if gain is None
+                else f"[{'green' if gain >= 0 else 'red'}]{usd(gain, sign=True)}[/]",
+            )
+            last = position["order_id"]
+        console.print(table)
+    else:
+        console.print("  no positions")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(justify="right")
+    facts.add_row("cash", usd(book["cash"]))
+    facts.add_row(
+        "net liquidation value", "unknown: a position has no usable quote" if book["nlv"] is None else usd(book["nlv"])
+    )
+    facts.add_row("realised", usd(book["realised"], sign=True))
+    facts.add_row("fees paid", usd(book["fees"]))
+    facts.add_row("worst case of all open and staged", usd(book["worst_case"]))
+    console.print(facts)
+    greeks = book["greeks"]
+    if greeks is None:
+        console.print("[dim]Greeks: unknown, a position has no usable quote[/]")
+    else:
+        console.print(
+            f"[dim]Greeks[/]  Δ {usd(greeks['delta'], sign=True, cents=False)} of underlying  "
+            f"Γ {usd(greeks['gamma'], sign=True, cents=False)} per 1 %  ν {usd(greeks['vega'], sign=True)} per point  "
+            f"Θ {usd(greeks['theta'], sign=True)} per day"
+        )

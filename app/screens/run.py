@@ -1,0 +1,286 @@
+"""One run, top to bottom: the picture, what each analyst saw, ranking, debates, checks, staged orders."""
+
+from typing import Any
+
+from rich import box
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from app.screens.words import REGIME_TONE, bar, figure, measured, moment, premium, toned, usd
+
+Document = dict[str, Any]
+EVIDENCE_FIGURES = 4
+SOURCES = {
+    "vol_surface": "Volatility surface", "flow": "Options flow", "technical": "Technical", "social": "Social",
+}  # fmt: skip
+HIDDEN_FIGURES = {"horizon_days", "half_life_days", "evidence", "rationale"}
+
+
+def show_run(console: Console, run: Document, *, desk: str) -> None:
+    """The whole run; `desk` is how the reader calls this program."""
+    console.print(header(run))
+    console.print(Rule("What each analyst saw", align="left", style="dim"))
+    for source, title in SOURCES.items():
+        console.print(analyst(run, source, title))
+    console.print(Rule("Ranking", align="left", style="dim"))
+    console.print(ranking(run))
+    if run["debates"]:
+        console.print(Rule("Debates", align="left", style="dim"))
+        for debate in sorted(run["debates"], key=lambda d: _rank(run, d["ticker"])):
+            console.print(argument(debate))
+    if run["checks"]:
+        console.print(Rule("Risk checks: measured against limit", align="left", style="dim"))
+        console.print(checks(run))
+    console.print(Rule("What became of each ticker", align="left", style="dim"))
+    console.print(outcomes(run))
+    console.print(Rule("Orders staged for a person", align="left", style="dim"))
+    if not run["orders"]:
+        console.print(Padding("[yellow]None.[/] No trade is a decision too: the reasons are above.", (0, 2)))
+    for order in run["orders"]:
+        console.print(staged(order))
+    console.print(farewell(run, desk))
+
+
+def header(run: Document) -> RenderableType:
+    """Where the picture came from and what was simulated or rule-based."""
+    reading, regime = run["regime_reading"], run["regime"]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    facts.add_row("as of", moment(run["as_of"]))
+    facts.add_row("run", f"{run['run_id']}   [dim]snapshot {run['snapshot_id'][:12]}[/]")
+    facts.add_row("regime", f"[{REGIME_TONE[regime]}]{regime}[/]  [dim]{reading['reason']}[/]")
+    facts.add_row(
+        "account", f"NLV {'unknown' if run['nlv'] is None else usd(run['nlv'])}, trading {run['trading_state']}"
+    )
+    for kind, origin in run["provenance"].items():
+        facts.add_row(kind, f"[dim]{origin}[/]")
+    engines = sorted({debate["engine"] for debate in run["debates"]})
+    spoke = {"rules": "rule-based: argued from the figures by arithmetic, no language model", "llm": "language model"}
+    facts.add_row("debate", "; ".join(spoke[engine] for engine in engines) or "nobody was ranked high enough")
+    mended = sum(note["count"] for note in run["notes"])
+    if mended:
+        facts.add_row("data notes", f"[dim]{mended:,} rows mended, dropped or doubted; 'audit show' lists them[/]")
+    return Panel(facts, title=f"[bold]Option desk[/] · {run['feed']}", border_style="cyan", box=box.ROUNDED)
+
+
+def analyst(run: Document, source: str, title: str) -> RenderableType:
+    """One analyst's signals, strongest first, and why it said nothing elsewhere."""
+    signals = [signal for signal in run["signals"] if signal["source"] == source]
+    silent = [item for item in run["abstentions"] if item["source"] == source]
+    parts: list[RenderableType] = []
+    if signals:
+        table = Table(box=None, padding=(0, 1), show_header=False)
+        table.add_column("ticker", style="bold", width=6)
+        table.add_column("edge", width=19)
+        table.add_column("stance", width=8)
+        table.add_column("conviction", justify="right", width=5)
+        table.add_column("figures", style="dim")
+        for signal in sorted(signals, key=lambda s: (-s["conviction"], s["id"])):
+            table.add_row(
+                signal["ticker"], signal["edge_type"], toned(signal["direction"]), f"{signal['conviction']:.2f}",
+                _figures(signal["metadata"]),
+            )  # fmt: skip
+        parts.append(table)
+    if silent:
+        reasons: dict[str, list[str]] = {}
+        for item in silent:
+            reasons.setdefault(item["code"], []).append(item["ticker"])
+        text = "; ".join(f"{code}: {', '.join(sorted(set(tickers)))}" for code, tickers in sorted(reasons.items()))
+        parts.append(Text.from_markup(f" [dim]abstained – {text}[/]"))
+    return Group(Text.from_markup(f"[bold cyan]{title}[/] [dim]{len(signals)} signals[/]"), *parts)
+
+
+def ranking(run: Document) -> RenderableType:
+    """Composite scores, best first."""
+    composites = {composite["ticker"]: composite for composite in run["composites"]}
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+    for name, justify in (("#", "right"), ("ticker", "left"), ("bear · price · bull", "center"), ("", "right"),
+                          ("rich · vol · cheap", "center"), ("", "right"), ("conviction", "right"),
+                          ("agreement", "right"), ("coverage", "right"), ("", "left")):  # fmt: skip
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literal of rich
+    for item in run["ranking"]:
+        c = composites[item["ticker"]]
+        table.add_row(
+            str(item["rank"]), f"[bold]{item['ticker']}[/]", bar(c["price_score"]), f"{c['price_score']:+.2f}",
+            bar(c["vol_score"]), f"{c['vol_score']:+.2f}", f"{c['conviction']:.2f}", f"{c['agreement']:.2f}",
+            f"{c['coverage']:.0%}", "[green]debated[/]" if item["debated"] else f"[dim]{item['reason']}[/]",
+        )  # fmt: skip
+    return table
+
+
+def argument(debate: Document) -> RenderableType:
+    """One debate: claims with the evidence they cite, those struck, and the verdict."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(width=5)
+    table.add_column(ratio=1)
+    for claim in debate["claims"]:
+        cited = ", ".join(_short(evidence) for evidence in claim["evidence_ids"])
+        body = Text.from_markup(f"{_escaped(claim['text'])} [cyan][{cited}][/]" if cited else _escaped(claim["text"]))
+        if claim["struck"]:
+            body = Text.from_markup(
+                f"[strike dim]{_escaped(claim['text'])}[/] [red]struck: {_escaped(claim['struck'])}[/]"
+            )
+        table.add_row(toned(claim["side"]), body)
+    verdict = (
+        f"verdict {toned(debate['verdict'])} · confidence {debate['confidence']:.2f} · vol view {debate['vol_view']}"
+    )
+    fell = f" · [yellow]fell back to rules: {_escaped(debate['fell_back'])}[/]" if debate["fell_back"] else ""
+    return Panel(
+        Group(table, Text.from_markup(f"[dim]{_escaped(debate['thesis'])}[/]")), title=f"[bold]{debate['ticker']}[/] {verdict}{fell}",
+        title_align="left", border_style="dim", box=box.ROUNDED,
+    )  # fmt: skip
+
+
+def checks(run: Document) -> RenderableType:
+    """Every check, a line each; failures stand out."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+    for name, justify in (("ticker", "left"), ("pass", "left"), ("check", "left"), ("measured", "right"),
+                          ("limit", "right"), ("unit", "left"), ("", "left"), ("what was looked at", "left")):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literal of rich
+    last = None
+    for check in sorted(run["checks"], key=lambda c: (_rank(run, c["ticker"]), c["stage"] != "thesis")):
+        group = (check["ticker"], check["stage"])
+        if last is not None and group != last:
+            table.add_section()
+        table.add_row(
+            f"[bold]{check['ticker']}[/]" if group != last else "",
+            check["stage"] if group != last else "",
+            f"{check['name']}{' [magenta]hard[/]' if check['hard'] else ''}",
+            measured(check["measured"], check["unit"]),
+            measured(check["limit"], check["unit"]),
+            f"[dim]{check['unit']}[/]",
+            "[green]✓[/]" if check["passed"] else "[bold red]✗ veto[/]",
+            f"[dim]{_escaped(check['detail'])}[/]",
+        )
+        last = group
+    return table
+
+
+def outcomes(run: Document) -> RenderableType:
+    """Where each ticker's path ended."""
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(style="bold", width=6)
+    table.add_column(width=13)
+    table.add_column()
+    for outcome in run["outcomes"]:
+        tone = "green" if outcome["step"] == "staged" else "yellow" if outcome["step"] == "vetoed" else "dim"
+        order = f" [bold]{outcome['order_id']}[/]" if outcome["order_id"] else ""
+        table.add_row(
+            outcome["ticker"], f"[{tone}]{outcome['step']}[/]", f"[dim]{_escaped(outcome['reason'])}[/]{order}"
+        )
+    return table
+
+
+def staged(order: Document) -> RenderableType:
+    """One staged order in brief: legs, price, loss, odds, Greeks, and how the size came about."""
+    return Panel(
+        Group(Columns([legs(order), numbers(order)], padding=(0, 4)), sizing(order)),
+        title=f"[bold]{order['order_id']}[/] {order['ticker']} {order['strategy'].replace('_', ' ')} × {order['units']}",
+        title_align="left", border_style="green", box=box.ROUNDED,
+    )  # fmt: skip
+
+
+def legs(order: Document) -> RenderableType:
+    """The contracts, as a trader writes them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+    for name in ("qty", "expiry", "strike", "", "bid", "ask", "iv"):
+        table.add_column(name, justify="right")
+    for leg in order["legs"]:
+        sign = "green" if leg["quantity"] > 0 else "red"
+        table.add_row(
+            f"[{sign}]{leg['quantity'] * order['units']:+d}[/]", leg["expiry"], f"{leg['strike']:g}", leg["right"],
+            figure(leg["bid"]), figure(leg["ask"]), "–" if leg["iv"] is None else f"{leg['iv']:.1%}",
+        )  # fmt: skip
+    return table
+
+
+def numbers(order: Document) -> RenderableType:
+    """Price, worst case, odds and Greeks of the whole order."""
+    greeks = order["greeks"]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row(
+        "limit (mid)", f"{premium(order['limit_per_share'])}, no worse than {premium(order['worst_per_share'])}"
+    )
+    table.add_row(
+        "max loss",
+        f"[red]{usd(order['max_loss'])}[/]  [dim]{order['payoff_basis']}, after fees {usd(order['fees'])}[/]",
+    )
+    table.add_row(
+        "max profit",
+        f"[green]{usd(order['max_profit'])}[/]" + (" [dim](model)[/]" if order["payoff_basis"] == "bound" else ""),
+    )
+    evens = ", ".join(f"{level:,.2f}" for level in order["breakevens"]) or "none"
+    table.add_row("break-even", f"{evens}  [dim]spot {order['spot']:,.2f}[/]")
+    table.add_row(
+        "profit odds",
+        f"{order['pop']:.0%}  [dim]expected {usd(order['expected_value'], sign=True)}, worst 5 % {usd(-order['cvar95'])}[/]",
+    )
+    table.add_row(
+        "Greeks",
+        f"Δ {greeks['delta']:+.1f} sh  Γ {greeks['gamma']:+.2f}  ν {greeks['vega'] / 100:+.1f} $/pt  Θ {greeks['theta'] / 365:+.1f} $/day",
+    )
+    return table
+
+
+def sizing(order: Document) -> RenderableType:
+    """Every cap and the one that bound."""
+    size = order["sizing"]
+    caps = "  ".join(
+        f"[bold yellow]{cap['name']} {cap['units']}[/]"
+        if cap["name"] == size["binding"]
+        else f"{cap['name']} {cap['units']}"
+        for cap in size["caps"]
+    )
+    binding = next(cap for cap in size["caps"] if cap["name"] == size["binding"])
+    return Text.from_markup(
+        f"[dim]size[/] {size['units']} = smallest of  {caps}\n[dim]     {size['binding']}: {_escaped(binding['detail'])}[/]\n"
+        f"[dim]why[/]  {_escaped(order['reason'])}"
+    )
+
+
+def farewell(run: Document, desk: str) -> RenderableType:
+    """What to type next."""
+    seal = run["seal"]
+    lines = [
+        f"Nothing was sent: orders wait for a person. Audit head [cyan]{seal['head_hash'][:16]}[/], {seal['rows']:,} rows."
+    ]
+    if run["orders"]:
+        first = run["orders"][0]["order_id"]
+        lines += [
+            f"  [bold]{desk} review show {first}[/]      look at it on one screen",
+            f"  [bold]{desk} review approve {first}[/]   re-price, re-check, hand to the paper broker",
+        ]
+    lines += [f"  [bold]{desk} audit show {run['run_id']}[/]   the whole story, from signals to orders"]
+    return Panel(
+        Text.from_markup("\n".join(lines)), title="Next", title_align="left", border_style="cyan", box=box.ROUNDED
+    )
+
+
+def _rank(run: Document, ticker: str) -> int:
+    return next((item["rank"] for item in run["ranking"] if item["ticker"] == ticker), len(run["ranking"]) + 1)
+
+
+def _figures(metadata: Document) -> str:
+    shown = [
+        f"{name} {figure(value)}"
+        for name, value in metadata.items()
+        if name not in HIDDEN_FIGURES and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return ", ".join(shown[:EVIDENCE_FIGURES])
+
+
+def _short(evidence_id: str) -> str:
+    source, _, rest = evidence_id.partition("@")[0].partition("/")
+    return f"{source}:{rest.rpartition('/')[2]}" if rest else evidence_id
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,31 @@
+"""Start or resume one run of the graph."""
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from domain.run import RunRequest
+from graph.build import Graph
+from graph.deps import Deps
+from graph.state import RunInput, RunState
+
+
+async def run_graph(graph: Graph, request: RunRequest, deps: Deps) -> RunState:
+    """Run to the end; a run that was cut off continues at the node where it stopped.
+
+    The thread is the run id. Re-invoking a thread with fresh input would append to its reducers, so what the
+    checkpoint says comes first.
+    """
+    config: RunnableConfig = {"configurable": {"thread_id": request.run_id}, "recursion_limit": 50}
+    start: RunInput | None = RunInput(run=request)
+    if graph.checkpointer:
+        known = await graph.aget_state(config)
+        if known.values and not known.next:
+            return _state(known.values)
+        if known.next:
+            start = None
+    return _state(await graph.ainvoke(start, config, context=deps, durability="sync"))
+
+
+def _state(values: Any) -> RunState:
+    return RunState(**values)
