@@ -71,6 +71,10 @@ class Debate(Record):
     invalidation: str
     model_calls: tuple[str, ...] = ()
 
+    def agrees_with(self, price_score: float) -> bool:
+        """Whether the verdict points where the score does; an inconclusive one points nowhere."""
+        return (self.verdict is Verdict.BULL and price_score > 0) or (self.verdict is Verdict.BEAR and price_score < 0)
+
     @property
     def struck(self) -> int:
         """Number of claims that did not count."""

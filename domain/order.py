@@ -73,7 +73,6 @@ class Candidate(Record):
     forecast_vol: float  # annual physical volatility used, decimal
     reason: str
     breakdown: dict[str, float] = {}
-    closes: str | None = None  # order id of the held structure that this closes
 
     @property
     def contracts_per_unit(self) -> int:
@@ -135,11 +134,30 @@ class Allocation(Record):
     sized: SizedCandidate
     decision: RiskDecision | None
     tried: int  # candidates looked at
+    closes: str | None = None  # order id of the held structure that this closes
 
     @property
     def accepted(self) -> bool:
         """Whether an order may be staged."""
         return self.decision is not None and self.decision.approved
+
+
+class ExitReason(Record):
+    """Why to close: the rule, what it measured, and where its limit lies."""
+
+    rule: str
+    measured: float
+    limit: float
+    detail: str
+
+
+class Exit(Record):
+    """A held structure that should be closed: the closing candidate, per unit, and the units held."""
+
+    closes: str  # order id
+    units: int
+    candidate: Candidate
+    reason: ExitReason
 
 
 class Thesis(Record):

@@ -3,7 +3,8 @@
 Every method that does I/O is `async` and translates vendor exceptions into `domain.errors` at its edge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -12,6 +13,7 @@ from domain.audit import AuditEntry, Seal
 from domain.debate import Debate, Memory, ModelCall
 from domain.market import Chain, MarketData
 from domain.order import Fill, OrderState, OrderView, StagedOrder
+from domain.regime import RegimeReading
 from domain.run import RunRequest, RunRow
 from domain.signals import CompositeSignal, Signal
 from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
@@ -95,6 +97,10 @@ class RunStore(Protocol):
         """Store signals for later runs. Idempotent by signal id."""
         ...
 
+    async def publish_regime(self, run_id: str, reading: RegimeReading) -> None:
+        """Store the regime for later runs' history. Idempotent by feed and instant: the first reading stands."""
+        ...
+
     async def finish(self, run_id: str, *, state: str, head_hash: str | None, detail: str) -> None:
         """Mark the run sealed or failed."""
         ...
@@ -154,6 +160,52 @@ class Broker(Protocol):
 
     async def submit(self, order: StagedOrder, *, key: str, at: datetime, quotes: Chain) -> tuple[Fill, ...]:
         """Idempotent by `key`: a repeated call returns the same fills. Empty: no fill within the limit."""
+        ...
+
+
+class Dispatch(Protocol):
+    """One approved order, claimed by one worker until the claim's block ends."""
+
+    @property
+    def key(self) -> str:
+        """Idempotency key towards the broker."""
+        ...
+
+    @property
+    def order(self) -> StagedOrder:
+        """The version that was approved."""
+        ...
+
+    @property
+    def state(self) -> OrderState:
+        """APPROVED; or SUBMITTED when an earlier worker died between sending and storing the answer."""
+        ...
+
+    @property
+    def changed_at(self) -> datetime:
+        """Instant of the order's last step: nothing can happen to it before."""
+        ...
+
+    async def submitted(self, at: datetime) -> None:
+        """Commit that the broker is about to hear of the order. In the same transaction the trading state is read:
+        raises `Refused` (`halted`, `reducing`, `expired`, `lost_race`) when it must not be sent.
+        """
+        ...
+
+    async def settle(self, fills: Sequence[Fill], steps: Sequence[OrderState], *, at: datetime, reason: str) -> None:
+        """Store the broker's answer: fills, the order's steps, and that the order is dealt with. All of it is kept
+        if the claim's block ends well, none of it otherwise.
+        """
+        ...
+
+
+class Outbox(Protocol):
+    """Approved orders on their way to a broker."""
+
+    def claim(self, *, leaving: Collection[str]) -> AbstractAsyncContextManager[Dispatch | None]:
+        """The oldest waiting order whose key is not in `leaving` and that no other worker has; None if there is none.
+        A worker that dies gives its claim back at once.
+        """
         ...
 
 

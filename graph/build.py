@@ -3,12 +3,12 @@
 from functools import partial
 from typing import Any
 
-from agents.registry import ANALYSTS
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
+from agents.registry import ANALYSTS
 from graph.deps import Deps
 from graph.nodes.aggregate import aggregate
 from graph.nodes.allocator import allocator

@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from options.selector import StrategyTable
-from options.settings import ChainSettings
-
 from domain.ports import (
     AuditLog,
     DebateEngine,
@@ -22,6 +19,8 @@ from domain.record import Record
 from domain.snapshot import MarketSnapshot
 from options.legs import LegSettings
 from options.priced import ChainRefusal, PricedChain
+from options.selector import StrategyTable
+from options.settings import ChainSettings
 from risk.settings import RiskSettings
 from signals.regime import RegimeSettings
 from signals.settings import SignalSettings
@@ -80,7 +79,6 @@ class PricedSnapshots:
 
 def _priced(snapshot: MarketSnapshot, ticker: str, settings: ChainSettings) -> PricedChain | ChainRefusal:
     from options.chain import price_chain
-
     from options.rates import rate_curve
 
     chain = snapshot.market.chains.get(ticker)

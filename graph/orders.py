@@ -10,11 +10,11 @@ from domain.run import RunRequest
 from domain.signals import CompositeSignal
 
 
-def order_id_of(run_id: str, sized: SizedCandidate) -> str:
+def order_id_of(run_id: str, sized: SizedCandidate, closes: str | None = None) -> str:
     """Short id that the same run always gives the same structure: staging is idempotent on it."""
     candidate = sized.candidate
     legs = [f"{leg.symbol}*{leg.quantity}" for leg in candidate.legs]
-    text = "|".join([run_id, candidate.ticker, candidate.intent, candidate.strategy, candidate.closes or "", *legs])
+    text = "|".join([run_id, candidate.ticker, candidate.intent, candidate.strategy, closes or "", *legs])
     return "O-" + base64.b32encode(hashlib.sha256(text.encode()).digest())[:8].decode()
 
 
@@ -49,7 +49,7 @@ def staged_order(
         raise ValueError(f"{allocation.ticker} has no approving decision")
     candidate = allocation.sized.candidate
     return StagedOrder(
-        order_id=order_id_of(run.run_id, allocation.sized),
+        order_id=order_id_of(run.run_id, allocation.sized, allocation.closes),
         version=1,
         run_id=run.run_id,
         snapshot_id=snapshot_id,
@@ -59,5 +59,5 @@ def staged_order(
         limit_per_share=candidate.limit_per_share,
         thesis=thesis_of(debate, composite, candidate.reason),
         decision=allocation.decision,
-        closes=candidate.closes,
+        closes=allocation.closes,
     )

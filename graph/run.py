@@ -1,6 +1,6 @@
 """Start or resume one run of the graph."""
 
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 
@@ -28,4 +28,4 @@ async def run_graph(graph: Graph, request: RunRequest, deps: Deps) -> RunState:
 
 
 def _state(values: Any) -> RunState:
-    return RunState(**values)
+    return cast("RunState", values)

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from typing_extensions import TypedDict
 
 from domain.debate import Debate, Memory
-from domain.order import Allocation, Candidate
+from domain.order import Allocation, Candidate, Exit
 from domain.regime import RegimeReading
 from domain.risk import RiskDecision
 from domain.run import Outcome, RunRequest
@@ -30,7 +30,7 @@ class RunState(RunInput, total=False):
 
     snapshot_id: str
     regime: RegimeReading
-    exits: list[Candidate]
+    exits: list[Exit]
     reports: Annotated[dict[str, AnalystReport], merge_by_key]
     composites: dict[str, CompositeSignal]
     ranking: list[RankedTicker]
@@ -39,8 +39,8 @@ class RunState(RunInput, total=False):
     theses: dict[str, RiskDecision]
     candidates: dict[str, list[Candidate]]
     refusals: dict[str, str]  # ticker → why no structure was proposed
-    allocations: dict[str, Allocation]
-    staged: dict[str, str]  # ticker → order id, or "refused: why"
+    allocations: dict[str, Allocation]  # by ticker; closings by "TICKER close ORDER"
+    staged: dict[str, str]  # key of the allocation → order id, or "refused: why"
     outcomes: list[Outcome]
 
 

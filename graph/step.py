@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from langgraph.runtime import Runtime
@@ -45,7 +45,14 @@ class Done:
 
 Step = Callable[[Any, Deps], Awaitable[Done]]
 OnFailure = Callable[[Exception], Done]
-Node = Callable[[Any, Runtime[Deps]], Awaitable[dict[str, Any]]]
+
+
+class Node(Protocol):
+    """What LangGraph runs."""
+
+    async def __call__(self, state: Any, *, runtime: Runtime[Deps]) -> dict[str, Any]:
+        """Update of the state."""
+        ...
 
 
 def node(name: str, step: Step, *, timeout_s: Callable[[Deps], float], on_failure: OnFailure | None = None) -> Node:
@@ -55,7 +62,7 @@ def node(name: str, step: Step, *, timeout_s: Callable[[Deps], float], on_failur
     failure or a timeout into a recorded result; all else ends the run, which can be resumed at this node.
     """
 
-    async def run(state: Any, runtime: Runtime[Deps]) -> dict[str, Any]:
+    async def run(state: Any, *, runtime: Runtime[Deps]) -> dict[str, Any]:
         deps, request = runtime.context, state["run"]
         ticker = state.get("ticker", WHOLE_RUN)
         deps.observer.started(request.run_id, name, ticker)

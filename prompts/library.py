@@ -13,6 +13,7 @@ from domain.record import Record
 from prompts.outside import clean_deep
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 FOLDER = Path(__file__).parent
@@ -58,7 +59,7 @@ class Prompt:
                 f"Prompt {self.reference} takes {sorted(self.head.variables)}, not {sorted(values)}.",
                 remedy="Give exactly the variables of its front matter.",
             )
-        text = _environment().from_string(self.user).render(clean_deep(dict(values)))
+        text = _template(self.user).render(clean_deep(dict(values)))
         return Rendered(system=self.system, user=text.strip(), reference=self.reference, sha256=self.sha256)
 
 
@@ -100,6 +101,11 @@ def parse(text: str, file: str) -> Prompt:
     if used != set(head.variables):
         raise ConfigError(f"Prompt {file} declares {sorted(head.variables)} but uses {sorted(used)}.")
     return Prompt(head=head, system=constant, user=user, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+@lru_cache(maxsize=32)
+def _template(source: str) -> "Template":
+    return _environment().from_string(source)
 
 
 @lru_cache(maxsize=1)

@@ -15,10 +15,11 @@ def clean(text: str, *, limit: int = LIMIT) -> str:
     behind an innocent letter. Escaping is left to the template, which escapes everything.
     """
     head = text[: limit * 8]  # NFKC of a flood is a flood
-    spaced = " ".join(unicodedata.normalize("NFKC", head).split())
-    visible = "".join(char for char in spaced if unicodedata.category(char) not in _DROPPED and not _selector(char))
-    line = " ".join(visible.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    if not (head.isascii() and head.isprintable()):
+        spaced = " ".join(unicodedata.normalize("NFKC", head).split())
+        head = "".join(char for char in spaced if unicodedata.category(char) not in _DROPPED and not _selector(char))
+    line = " ".join(head.split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def clean_deep(value: Any, *, limit: int = LIMIT) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from domain.book import StrategyRecord
-from domain.order import Allocation, Candidate, SizedCandidate, Sizing, SizingCap
+from domain.order import Allocation, Candidate, Exit, SizedCandidate, Sizing, SizingCap
 from domain.risk import RiskDecision
 from risk.gate import decide
 from risk.settings import RiskSettings
@@ -45,16 +45,15 @@ def allocate(
     return tuple(allocations), portfolio
 
 
-def allocate_exit(view: RiskView, candidate: Candidate, settings: RiskSettings) -> Allocation:
-    """A closing order is not sized: it closes all units held, which `candidate.liquidity` carries."""
-    if candidate.intent != "close":
+def allocate_exit(view: RiskView, leaving: Exit, settings: RiskSettings) -> Allocation:
+    """A closing order is not sized: it closes all units held."""
+    if leaving.candidate.intent != "close":
         raise ValueError("only closing orders skip sizing")
-    held = candidate.liquidity
-    caps = (SizingCap(name="held", units=held, detail=f"closes all {held} units held"),)
-    sizing = Sizing(units=held, binding="held", caps=caps, budget=candidate.max_loss * held)
-    sized = SizedCandidate(candidate=candidate, sizing=sizing)
+    caps = (SizingCap(name="held", units=leaving.units, detail=f"closes all {leaving.units} units held"),)
+    sizing = Sizing(units=leaving.units, binding="held", caps=caps, budget=leaving.candidate.max_loss * leaving.units)
+    sized = SizedCandidate(candidate=leaving.candidate, sizing=sizing)
     decision = decide(replace(view, stage="final", order=sized), settings)
-    return Allocation(ticker=candidate.ticker, sized=sized, decision=decision, tried=1)
+    return Allocation(ticker=leaving.candidate.ticker, sized=sized, decision=decision, tried=1, closes=leaving.closes)
 
 
 def _largest_accepted(

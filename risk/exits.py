@@ -4,20 +4,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from domain.contract import Settlement
-from domain.order import StagedOrder
+from domain.order import ExitReason, StagedOrder
 from domain.record import Record
 from domain.sessions import expiry_instant
 
 SECONDS_PER_DAY = 86_400.0
-
-
-class ExitReason(Record):
-    """Why to close: the rule, what it measured, and where its limit lies."""
-
-    rule: str
-    measured: float
-    limit: float
-    detail: str
 
 
 class ExitLimits(Record):

@@ -10,6 +10,7 @@ from domain.record import Record
 from domain.regime import Regime
 from domain.risk import Check, DollarGreeks, Exposure, HardLimits, Stage, TradingState
 from domain.sessions import NEW_YORK
+from portfolio.greeks import dollar_greeks as in_dollars
 from risk.correlation import Correlations
 
 EventStatus = Literal["none", "inside", "unknown"]
@@ -152,10 +153,5 @@ class RiskView:
 
 def dollar_greeks(order: SizedCandidate) -> DollarGreeks:
     """Dollar Greeks of a whole order at its candidate's spot."""
-    greeks, spot, units = order.candidate.greeks, order.candidate.spot, order.units
-    return DollarGreeks(
-        delta=greeks.delta * spot * units,
-        gamma=greeks.gamma * spot * spot * 0.01 * units,
-        vega=greeks.vega / 100 * units,
-        theta=greeks.theta / 365 * units,
-    )
+    candidate = order.candidate
+    return in_dollars(candidate.greeks.scaled(order.units), spot=candidate.spot)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from domain.errors import DataError
+from domain.record import canonical_json
 from domain.signals import Axis, CompositeSignal, Contribution, Reliability, Signal, VolView
 from signals.settings import AggregateSettings, SignalSettings
 
@@ -105,7 +106,7 @@ def live_signals(signals: Iterable[Signal], as_of: datetime) -> tuple[Signal, ..
             )
         key = (signal.source, EXCLUSIVE.get(signal.edge_type, signal.edge_type))
         held = latest.get(key)
-        if held is None or _order(held) < _order(signal):
+        if held is None or _later(signal, held):
             latest[key] = signal
     alive = (signal for signal in latest.values() if _age_days(signal, as_of) <= _figure(signal, "horizon_days"))
     return tuple(sorted(alive, key=lambda signal: signal.id))
@@ -182,8 +183,10 @@ def _agreement(contributions: Sequence[Contribution]) -> float:
     return min(net / gross, 1.0)
 
 
-def _order(signal: Signal) -> tuple[datetime, str]:
-    return signal.timestamp, signal.id
+def _later(signal: Signal, held: Signal) -> bool:
+    """Whether `signal` replaces `held`; two of one instant are told apart by content, never by arrival."""
+    mine, theirs = (signal.timestamp, signal.id), (held.timestamp, held.id)
+    return mine > theirs or (mine == theirs and canonical_json(signal) > canonical_json(held))
 
 
 def _age_days(signal: Signal, as_of: datetime) -> float:

@@ -139,7 +139,7 @@ def _check(window: int, *columns: Floats) -> None:
         if len(column) != len(columns[0]):
             raise DataError("Price columns differ in length.")
         if not (np.isfinite(column).all() and (column > 0).all()):
-            raise DataError("Prices for realised volatility must be finite and positive.", remedy="Mend the bars first.")
+            raise DataError("Prices for realised volatility must be finite and positive.", remedy="Mend the bars.")
 
 
 def _ordered(highs: Floats, lows: Floats, *inside: Floats) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 
 from domain.market import MarketData, Series, iv30
 from domain.units import Days, Floats
-from signals.history import Refusal, recent_series, share_below, trailing
+from signals.history import Refusal, age_days, recent_series, share_below, trailing
 from signals.settings import HistorySettings
 
 VIX = "VIX"
+VIX3M = "VIX3M"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +72,7 @@ def iv_history(
     return Refusal("short_history", f"{own.name}: fewer than {settings.min_days} days before today", numbers)
 
 
-def variance_premium(
-    iv_day: Days, implied: Floats, rv_day: Days, realised: Floats
-) -> tuple[Days, Floats]:
+def variance_premium(iv_day: Days, implied: Floats, rv_day: Days, realised: Floats) -> tuple[Days, Floats]:
     """Variance risk premium as a series: implied² − realised² (annual variance) on the days both are known.
 
     `implied` and `realised` are decimal volatilities, shapes `(n,)` and `(m,)`; NaN days of `realised` (warm-up) drop
@@ -82,6 +81,28 @@ def variance_premium(
     warm = np.isfinite(realised)
     day, left, right = np.intersect1d(iv_day, rv_day[warm], assume_unique=True, return_indices=True)
     return day, np.asarray(implied[left] ** 2 - realised[warm][right] ** 2, dtype=np.float64)
+
+
+def vix_term(market: MarketData, *, max_gap_days: int, max_age_days: int) -> float | Refusal:
+    """VIX / VIX3M on the last day both are known: the VIX has rows on holidays that the others lack. Below 1 the
+    market is in contango. Refuses what is missing, stale or not positive.
+    """
+    found: list[Series] = []
+    for name in (VIX, VIX3M):
+        series = recent_series(
+            market.series.get(name), name, market.as_of, max_gap_days=max_gap_days, max_age_days=max_age_days
+        )
+        if isinstance(series, Refusal):
+            return series
+        found.append(series)
+    near, far = found
+    _, left, right = np.intersect1d(near.day, far.day, assume_unique=True, return_indices=True)
+    if not len(left) or age_days(near.day[left], market.as_of) > max_age_days:
+        return Refusal("stale_history", "VIX and VIX3M share no recent day", {"max_age_days": float(max_age_days)})
+    short, long = float(near.value[left[-1]]), float(far.value[right[-1]])
+    if not (short > 0 and long > 0):
+        return Refusal("absurd_value", "VIX or VIX3M is not positive", {"vix": short, "vix3m": long})
+    return short / long
 
 
 def _usable(market: MarketData, name: str, settings: HistorySettings) -> Series | Refusal:

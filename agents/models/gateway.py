@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
@@ -103,16 +104,19 @@ class ModelGateway:
             await client.aclose()
 
     def _chat(self, request: Request) -> "ChatOpenAI":
-        import openai
         from langchain_openai import ChatOpenAI
+        from openai import DefaultAsyncHttpxClient
 
         loop = asyncio.get_running_loop()
         chats = self._chats.setdefault(loop, {})
         if request.model not in chats:
-            client = self._http.get(loop) or self._http.setdefault(loop, openai.DefaultAsyncHttpxClient())
+            if loop not in self._http:
+                # an endpoint without TLS needs no certificates, whose loading takes a tenth of a second
+                trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._url.startswith("http://") else True
+                self._http[loop] = DefaultAsyncHttpxClient(verify=trust)
             chats[request.model] = ChatOpenAI(
                 model=request.model,
-                api_key=self._key,
+                api_key=self._reveal,  # being async, it spares building a synchronous client as well
                 base_url=self._url,
                 temperature=self._settings.temperature,
                 seed=self._settings.seed,
@@ -121,9 +125,12 @@ class ModelGateway:
                 max_retries=0,  # every attempt is recorded, so retries are made outside
                 use_responses_api=False,  # a model's name must not change the endpoint
                 cache=False,
-                http_async_client=client,
+                http_async_client=self._http[loop],
             )
         return chats[request.model]
+
+    async def _reveal(self) -> str:
+        return self._key.get_secret_value()
 
 
 def _read(message: "BaseMessage") -> Reply:

@@ -90,8 +90,9 @@ def read_table(name: str, content: bytes) -> RawTable:
 
     Raises `DataError` naming the file when it is truncated, empty or not such a file.
     """
+    preamble: tuple[str, ...] = ()
     if name.lower().endswith(".parquet"):
-        frame, preamble = _parquet(name, content), ()
+        frame = _parquet(name, content)
     else:
         frame, preamble = _csv(name, content)
     frame.columns = [_plain(str(column)) for column in frame.columns]

@@ -11,8 +11,9 @@ their own, but the whole market has a stress week in every twenty-six and put/ca
 | 1 | `iv_cheap` | implied volatility at the bottom of its year, realised unchanged |
 | 2-4 | `trend_up` (week 4) | steady rise with little noise; more call volume, kind posts and headlines |
 | 5 | `iv_rich` | implied volatility at the top of its year, realised unchanged |
-| 6 | `squeeze` | breakout of about 15 %, mentions tenfold from many authors (from Thursday before), calls five times usual and concentrated 3-12 % out of the money at more than twice the open interest, calls rich |
-| 7 | quiet | half of the squeeze is given back, mentions fade |
+| 6 | `squeeze` | breakout of about 15 %; mentions tenfold from many authors, building since Thursday; calls rich, |
+| | | five times usual, crowded 3-12 % out of the money: by noon more than twice the open interest there |
+| 7 | quiet | most of the squeeze is given back, mentions fade |
 | 8 | `skew_rich` | puts rich: the smile's tilt far below its history |
 | 9-10 | `trend_down` (week 10) | steady fall, more puts, sour posts and headlines |
 | 11 | `put_call_extreme` | put volume four times usual with calls below usual |
@@ -55,7 +56,8 @@ class Story(StrEnum):
 @dataclass(frozen=True)
 class Week:
     """One week of the script. `drift` is the log return added on Monday to Friday; the rest are targets that replace
-    the state (None: left alone) or multiples of the quiet level."""
+    the state (None: left alone) or multiples of the quiet level.
+    """
 
     story: Story = Story.QUIET
     level: float | None = None  # log of implied volatility over its long-run value
@@ -69,36 +71,39 @@ class Week:
     kind: float = 0.55  # share of opinionated posts and headlines that are favourable
 
 
-_RISING = Week(drift=(0.008,) * 5, noise=0.45, calls=1.3, kind=0.65)
-_FALLING = Week(drift=(-0.008,) * 5, noise=0.45, puts=1.3, kind=0.35)
+_RISING = Week(drift=(0.0065,) * 5, noise=0.45, calls=1.3, kind=0.65)
+_FALLING = Week(drift=(-0.013,) * 5, noise=0.45, puts=1.3, kind=0.35)
+# Drifts of the thirteen weeks add up to nothing, so that prices keep their order of magnitude over the years.
 SCRIPT: tuple[Week, ...] = (
     Week(),
-    Week(Story.IV_CHEAP, level=-0.5),
+    Week(Story.IV_CHEAP, level=-0.55),
     _RISING,
     _RISING,
-    Week(Story.TREND_UP, drift=(0.008,) * 5, noise=0.45, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
-    Week(Story.IV_RICH, level=0.6, mentions=(1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0)),
+    Week(Story.TREND_UP, drift=(0.0065,) * 5, noise=0.45, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
+    Week(Story.IV_RICH, level=0.65, mentions=(1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0)),
     Week(
         Story.SQUEEZE,
         rho=0.4,
-        drift=(0.02, 0.04, 0.05, 0.03, 0.01),
+        drift=(0.03, 0.05, 0.04, 0.02, 0.01),
+        noise=0.6,
         calls=5.0,
         kind=0.9,
         mentions=(9.0, 12.0, 14.0, 12.0, 9.0, 5.0, 4.0),
     ),
-    Week(drift=(-0.015,) * 5, mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
+    Week(drift=(-0.04, -0.03, -0.02, -0.015, -0.0125), mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
     Week(Story.SKEW_RICH, rho=-0.85),
     _FALLING,
-    Week(Story.TREND_DOWN, drift=(-0.008,) * 5, noise=0.45, puts=1.8, kind=0.2, mentions=(1.5,) * 7),
+    Week(Story.TREND_DOWN, drift=(-0.013,) * 5, noise=0.45, puts=1.8, kind=0.2, mentions=(1.5,) * 7),
     Week(Story.PUT_CALL_EXTREME, calls=0.7, puts=4.0, kind=0.4),
-    Week(Story.BACKWARDATION, slope=0.4, mentions=(1.5,) * 7),
+    Week(Story.BACKWARDATION, level=0.0, slope=0.4, mentions=(1.5,) * 7),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Effects:
     """The script sampled on calendar days; every array has shape `(n,)`. `*_pull` in [0, 1] is how far the state is
-    drawn to its target."""
+    drawn to its target.
+    """
 
     level: Floats
     level_pull: Floats
@@ -155,18 +160,21 @@ def effects(name: SimulatedName, days: Days, settings: SimulatedSettings) -> Eff
     """What the script does to `name` on each of `days`."""
     week = script_week(name, days, settings)
     weekday = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-    tables = _tables()
     if week is None:
         week = np.zeros(len(days), dtype=np.int64)  # week 0 is quiet
-    return Effects(**{field: table[week, weekday] for field, table in tables.items()})
+    return Effects(
+        squeeze=np.array([told.story is Story.SQUEEZE for told in SCRIPT])[week],
+        **{field: table[week, weekday] for field, table in _tables().items()},
+    )
 
 
 def earnings_days(name: SimulatedName, days: Sequence[date], settings: SimulatedSettings) -> list[date]:
-    """Thursdays of the earnings weeks of `name` among `days`."""
+    """The last session up to Thursday of each earnings week of `name` among the sessions `days`, ascending."""
     week = script_week(name, np.array(days, dtype="datetime64[D]"), settings)
     if week is None:
         return []
-    return [day for day, number in zip(days, week, strict=True) if number == EARNINGS_WEEK and day.weekday() == 3]
+    early = [day for day, number in zip(days, week, strict=True) if number == EARNINGS_WEEK and day.weekday() <= 3]
+    return sorted({day.isocalendar()[:2]: day for day in sorted(early)}.values())
 
 
 def stress(days: Days, settings: SimulatedSettings) -> Bools:
@@ -181,10 +189,10 @@ def put_call_tilt(days: Days, settings: SimulatedSettings) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _tables() -> dict[str, NDArray[np.generic]]:
+def _tables() -> dict[str, Floats]:
     """Lookup tables of shape `(13 weeks, 7 weekdays)` made from the script."""
     shape = (CYCLE_WEEKS, 7)
-    tables: dict[str, NDArray[np.generic]] = {"squeeze": np.zeros(shape, dtype=np.bool_)}
+    tables: dict[str, Floats] = {}
     for state in ("level", "slope", "rho"):
         target, pull = np.zeros(shape), np.zeros(shape)
         for number, week in enumerate(SCRIPT):
@@ -194,8 +202,6 @@ def _tables() -> dict[str, NDArray[np.generic]]:
             target[number], pull[number] = value, 1.0
             target[number - 1, 4:], pull[number - 1, 4:] = value, 1.0
         tables |= {state: target, f"{state}_pull": pull}
-    for number, week in enumerate(SCRIPT):
-        tables["squeeze"][number] = week.story is Story.SQUEEZE
     tables["drift"] = np.array([(*week.drift, 0.0, 0.0) for week in SCRIPT])
     tables["mentions"] = np.array([week.mentions for week in SCRIPT])
     for share in ("noise", "calls", "puts", "kind"):

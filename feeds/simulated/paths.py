@@ -6,6 +6,8 @@ come from streams keyed by seed and ticker, so a name's path does not depend on 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from feeds.simulated.settings import SimulatedName, SimulatedSettings
 from feeds.simulated.timeline import Timeline
 
 MINUTES = 390  # knots of the path within a session, stretched over shorter ones
-EARNINGS_MOVE = 0.06  # standard deviation of the log jump after a report
+_REPORT_MOVE = 0.15  # standard deviation of the log jump after a report, over the name's yearly volatility
 RISK_PREMIUM = 0.12  # share by which quiet implied volatility exceeds realised
 _BLOCK = 400
 _DAY = 1 / 252
@@ -28,9 +30,9 @@ _WITHIN = 0.85  # noise within the session, same unit
 class Path:
     """One name over all sessions; arrays of shape `(n,)`, prices in USD per share.
 
-    `level` and `slope` are the implied-volatility state at each close: long-run volatility is vol·exp(level), short-dated
-    is that times exp(slope). `sigma` is the realised daily standard deviation, `earnings` marks sessions after whose
-    close a report comes.
+    `level` and `slope` are the implied-volatility state at each close: long-run volatility is vol·exp(level),
+    short-dated is that times exp(slope). `sigma` is the realised daily standard deviation, `earnings` marks sessions
+    after whose close a report comes.
     """
 
     name: SimulatedName
@@ -85,19 +87,18 @@ def name_path(name: SimulatedName, market: Path, settings: SimulatedSettings, li
     days = [day.astype(object) for day in line.days]
     reports = set(events.earnings_days(name, days, settings))
     earnings = np.array([day in reports for day in days], dtype=np.bool_)
-    own_level = _ornstein(draws[:, 0], phi=0.97, deviation=0.08) + 0.45 * market.level
+    own_level = _ornstein(draws[:, 0], phi=0.97, deviation=0.06) + 0.35 * market.level
     own_slope = -0.05 + _ornstein(draws[:, 1], phi=0.85, deviation=0.04) + 0.4 * (market.slope + 0.08)
     total = name.vol * np.exp(own_level) / (1 + RISK_PREMIUM) * np.sqrt(_DAY)
     idiosyncratic = np.sqrt(np.maximum(total**2 - (name.beta * market.sigma) ** 2, 0.1 * total**2))
     noise = idiosyncratic * told.noise
     jump = np.zeros(count)
-    jump[1:] = EARNINGS_MOVE * draws[1:, 6] * earnings[:-1]
+    jump[1:] = report_move(name) * draws[1:, 6] * earnings[:-1]
     returns = (
         name.beta * market.returns * np.where(told.noise < 1, 0.5, 1.0)
         + noise * (0.4 * sector + 0.92 * draws[:, 2])
         + _jumps(draws[:, 3], draws[:, 4], size=2.0 * noise)
         + told.drift
-        - idiosyncratic**2 / 2
         + jump
     )
     return _path(
@@ -110,10 +111,15 @@ def name_path(name: SimulatedName, market: Path, settings: SimulatedSettings, li
         level=_pulled(own_level, told.level, told.level_pull),
         slope=_pulled(own_slope, told.slope, told.slope_pull),
         rho=_pulled(name.rho + _ornstein(draws[:, 5], phi=0.93, deviation=0.04), told.rho, told.rho_pull),
-        market_walk=_walks(settings, "market", count),
+        market_walk=_market_walks(settings, count),
         earnings=earnings,
         told=told,
     )
+
+
+def report_move(name: SimulatedName) -> float:
+    """Standard deviation of the log jump after a report: what the market expects and what happens."""
+    return _REPORT_MOVE * name.vol
 
 
 def spot_at(path: Path, index: int, elapsed: float, settings: SimulatedSettings) -> float:
@@ -178,17 +184,17 @@ def _path(
 
 def _scaled(market: Path, name: SimulatedName) -> Path:
     prices = {field: getattr(market, field) * name.spot for field in ("open", "high", "low", "close")}
-    rest = {field: getattr(market, field) for field in ("returns", "sigma", "level", "slope", "rho", "earnings", "effects")}
+    rest = {
+        field: getattr(market, field) for field in ("returns", "sigma", "level", "slope", "rho", "earnings", "effects")
+    }
     volume = market.volume * (14 if name.kind == "etf" else 0)
     return Path(name=name, volume=volume, **prices, **rest)
 
 
 def _ornstein(shocks: Floats, *, phi: float, deviation: float) -> Floats:
     """AR(1) of stationary standard deviation `deviation` driven by unit shocks, started at its mean."""
-    from scipy.signal import lfilter
-
-    scale = deviation * np.sqrt(1 - phi**2)
-    return np.asarray(lfilter([scale], [1.0, -phi], shocks), dtype=np.float64)
+    scaled = (deviation * np.sqrt(1 - phi**2) * shocks).tolist()
+    return np.fromiter(accumulate(scaled, lambda state, shock: phi * state + shock), np.float64, len(scaled))
 
 
 def _jumps(trigger: Floats, size_draw: Floats, *, size: Floats) -> Floats:
@@ -210,6 +216,11 @@ def _walks(settings: SimulatedSettings, source: str, count: int) -> Floats:
     return _bridge(block(0, count * _BLOCK, settings.seed, source, "minutes").reshape(count, _BLOCK))
 
 
+@lru_cache(maxsize=1)
+def _market_walks(settings: SimulatedSettings, count: int) -> Floats:
+    return _walks(settings, "market", count)
+
+
 def _bridge(draws: Floats) -> Floats:
     # Uniform steps: after 390 of them the walk is Gaussian for every purpose here, and they cost exactly one draw each.
     steps = (draws[:, :MINUTES] - 0.5) * np.sqrt(12 / MINUTES)
@@ -218,7 +229,7 @@ def _bridge(draws: Floats) -> Floats:
 
 
 def _mixed(market: Floats, own: Floats) -> Floats:
-    return 0.5 * market + np.sqrt(0.75) * own
+    return np.asarray(0.5 * market + np.sqrt(0.75) * own, dtype=np.float64)
 
 
 def _within(open_: Floats, close: Floats, sigma: Floats, bridge: Floats) -> Floats:

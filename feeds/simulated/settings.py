@@ -23,12 +23,12 @@ class SimulatedName(Record):
     rho: float = Field(default=-0.35, gt=-1, lt=1)  # SSVI correlation: the smile's tilt
     eta: float = Field(default=0.8, gt=0, lt=1)  # SSVI curvature; eta (1 + |rho|) <= 2 excludes arbitrage
     option_volume: float = Field(default=40_000, gt=0)  # contracts a day in quiet times
-    posts: float = Field(default=4.0, ge=0)  # posts a day in quiet times
+    posts: float = Field(default=3.0, ge=0)  # posts a day in quiet times
     tracks_market: bool = False  # SPX and SPY are one path at two scales
 
 
 def _index(ticker: str, kind: Kind, spot: float, vol: float, **more: float | bool) -> SimulatedName:
-    base: dict[str, object] = {"rho": -0.7, "eta": 0.7, "dividend_yield": 0.013, "posts": 6.0}
+    base: dict[str, object] = {"rho": -0.7, "eta": 0.7, "dividend_yield": 0.013, "posts": 4.0}
     return SimulatedName.model_validate(
         {**base, "ticker": ticker, "kind": kind, "sector": "index", "spot": spot, "vol": vol, **more}
     )
@@ -41,21 +41,21 @@ def _stock(ticker: str, sector: str, spot: float, vol: float, beta: float, **mor
 
 DEFAULT_NAMES: tuple[SimulatedName, ...] = (
     _index("SPX", "index", 5000, 0.155, option_volume=1_200_000, tracks_market=True),
-    _index("SPY", "etf", 500, 0.155, option_volume=900_000, posts=14.0, tracks_market=True),
+    _index("SPY", "etf", 500, 0.155, option_volume=900_000, posts=8.0, tracks_market=True),
     _index("QQQ", "etf", 400, 0.20, beta=1.2, dividend_yield=0.006, option_volume=600_000, posts=8.0),
     _index("IWM", "etf", 200, 0.21, beta=1.15, option_volume=250_000),
-    _stock("AAPL", "technology", 200, 0.27, 1.1, dividend_yield=0.005, option_volume=250_000, posts=8.0),
-    _stock("AMD", "technology", 150, 0.45, 1.6, option_volume=150_000, posts=7.0),
+    _stock("AAPL", "technology", 200, 0.27, 1.1, dividend_yield=0.005, option_volume=250_000, posts=5.0),
+    _stock("AMD", "technology", 150, 0.45, 1.6, option_volume=150_000, posts=5.0),
     _stock("AMZN", "consumer_discretionary", 180, 0.32, 1.25, option_volume=140_000, posts=6.0),
     _stock("BA", "industrials", 190, 0.36, 1.2, option_volume=60_000),
-    _stock("GME", "consumer_discretionary", 25, 0.75, 0.9, option_volume=50_000, posts=9.0),
+    _stock("GME", "consumer_discretionary", 25, 0.75, 0.9, option_volume=50_000, posts=6.0),
     _stock("JPM", "financials", 200, 0.24, 1.05, dividend_yield=0.022),
     _stock("KO", "consumer_staples", 60, 0.17, 0.6, dividend_yield=0.03, posts=2.0),
     _stock("META", "communication", 500, 0.34, 1.25, dividend_yield=0.004, option_volume=120_000, posts=6.0),
-    _stock("NVDA", "technology", 120, 0.46, 1.7, option_volume=400_000, posts=12.0),
+    _stock("NVDA", "technology", 120, 0.46, 1.7, option_volume=400_000, posts=7.0),
     _stock("PFE", "health_care", 30, 0.26, 0.7, dividend_yield=0.05),
-    _stock("PLTR", "technology", 40, 0.58, 1.5, option_volume=160_000, posts=10.0),
-    _stock("TSLA", "consumer_discretionary", 250, 0.55, 1.7, option_volume=350_000, posts=14.0),
+    _stock("PLTR", "technology", 40, 0.58, 1.5, option_volume=160_000, posts=6.0),
+    _stock("TSLA", "consumer_discretionary", 250, 0.55, 1.7, option_volume=350_000, posts=8.0),
     _stock("XOM", "energy", 110, 0.25, 0.8, dividend_yield=0.033),
 )
 _GENERATED_SECTORS = ("technology", "financials", "health_care", "energy", "industrials", "consumer_staples")

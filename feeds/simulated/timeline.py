@@ -70,11 +70,13 @@ def check_instant(as_of: datetime, line: Timeline) -> int:
     first, last = line.day(line.first), line.day(len(line.days) - 1)
     if as_of < session_open(first):
         raise UsageError(
-            f"The simulated market has nothing before {first}.", remedy=f"Ask for an instant from {session_open(first)} on."
+            f"The simulated market has nothing before {first}.",
+            remedy=f"Ask for an instant from {session_open(first)} on.",
         )
     if as_of > session_close(last):
         raise UsageError(
-            f"The simulated calendar ends on {last}.", remedy="Ask for an earlier instant or raise `sessions` in simulated.yaml."
+            f"The simulated calendar ends on {last}.",
+            remedy="Ask for an earlier instant or raise `sessions` in simulated.yaml.",
         )
     day = session_of(as_of)
     if day is None:

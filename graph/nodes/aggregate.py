@@ -19,6 +19,7 @@ async def aggregate(state: RunState, deps: Deps) -> Done:
         as_of=snapshot.as_of,
         settings=deps.settings.signals,
         reliability=snapshot.desk.reliability,
+        expected_sources=deps.settings.signals.aggregate.expected_sources,
     )
     ranking = rank(composites, deps.settings.signals)
     inputs = {"signals": digest(fresh), "earlier": digest(snapshot.desk.earlier_signals)}

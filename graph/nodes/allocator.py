@@ -2,7 +2,6 @@
 
 import asyncio
 
-from domain.order import Candidate
 from domain.record import digest
 from graph.deps import Deps
 from graph.orders import order_id_of
@@ -26,13 +25,18 @@ async def allocator(state: RunState, deps: Deps) -> Done:
         )  # fmt: skip
 
     portfolio = portfolio_of(snapshot.desk, snapshot.as_of)
-    exits = [allocate_exit(question(c.ticker, portfolio), c, settings) for c in state.get("exits", [])]
+    exits = {
+        f"{leaving.candidate.ticker} close {leaving.closes}": allocate_exit(
+            question(leaving.candidate.ticker, portfolio), leaving, settings
+        )
+        for leaving in state["exits"]
+    }
     ranked = [(item.ticker, state["candidates"].get(item.ticker, [])) for item in state["ranking"] if item.debated]
     openings, _ = await asyncio.to_thread(
         allocate, ranked, portfolio, question, snapshot.desk.strategy_records, settings,
         lambda sized: order_id_of(run_id, sized),
     )  # fmt: skip
-    allocations = {f"{a.ticker}": a for a in openings} | {exit_key(a.sized.candidate): a for a in exits}
+    allocations = exits | {allocation.ticker: allocation for allocation in openings}
     entries = tuple(
         Entry(key, "allocation", a, inputs={"candidate": digest(a.sized.candidate)}) for key, a in allocations.items()
     ) or (Entry(WHOLE_RUN, "allocation", None),)
@@ -42,8 +46,3 @@ async def allocator(state: RunState, deps: Deps) -> Done:
     return Done(
         update={"allocations": allocations}, entries=entries, summary=f"accepted: {', '.join(accepted) or 'nothing'}"
     )
-
-
-def exit_key(candidate: Candidate) -> str:
-    """Key of a closing order: several may concern one ticker."""
-    return f"{candidate.ticker}:close:{candidate.closes}"

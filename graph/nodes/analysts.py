@@ -35,7 +35,7 @@ def failure(source: str) -> OnFailure:
 
 def published(report: AnalystReport, snapshot_id: str) -> Done:
     """One entry per ticker, with its signals and abstentions."""
-    tickers = sorted({item.ticker for item in (*report.signals, *report.abstentions)})
+    tickers = sorted({s.ticker for s in report.signals} | {a.ticker for a in report.abstentions})
     entries = tuple(
         Entry(
             ticker,

@@ -13,6 +13,7 @@ async def record(state: RunState, deps: Deps) -> Done:
     outcomes = [outcome_of(state, item) for item in state["ranking"]]
     reports = state.get("reports", {})
     await deps.runs.publish_signals(run.run_id, [s for source in sorted(reports) for s in reports[source].signals])
+    await deps.runs.publish_regime(run.run_id, state["regime"])
     for outcome in outcomes:
         debate = state.get("debates", {}).get(outcome.ticker)
         if debate is not None:

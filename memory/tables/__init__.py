@@ -1,5 +1,30 @@
 """Tables of the desk, one module a subject. Importing this package registers them all in `Base.metadata`."""
 
-from memory.tables import audit, recall, runs
+from memory.tables.audit import DecisionTable, SealTable
+from memory.tables.base import Base
+from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
+from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
+from memory.tables.recall import MemoryTable
+from memory.tables.runs import ModelCallTable, RegimeTable, RunTable, SignalTable
+from memory.tables.snapshots import SnapshotTable
+from memory.tables.switches import SwitchTable
 
-__all__ = ["audit", "recall", "runs"]
+__all__ = [
+    "Base",
+    "CashFlowTable",
+    "DecisionTable",
+    "FillTable",
+    "MemoryTable",
+    "ModelCallTable",
+    "NlvTable",
+    "OrderEventTable",
+    "OrderTable",
+    "OutboxTable",
+    "RegimeTable",
+    "RunTable",
+    "SealTable",
+    "SettlementTable",
+    "SignalTable",
+    "SnapshotTable",
+    "SwitchTable",
+]

@@ -65,7 +65,8 @@ def singles(side: Side, delta: Range) -> Rows:
 def verticals(bought: Side, sold: Side, *, rise: int, width: Range, bought_delta: Range, sold_delta: Range) -> Rows:
     """(bought, sold) with the sold strike above (`rise` = +1) or below (−1) by `width` USD."""
     gap = rise * (sold.strike[None, :] - bought.strike[:, None])
-    fits = within(gap, width) & within(bought.delta, bought_delta)[:, None] & within(sold.delta, sold_delta)[None, :]
+    fits = within(gap, width) & (gap > SAME_STRIKE)
+    fits &= within(bought.delta, bought_delta)[:, None] & within(sold.delta, sold_delta)[None, :]
     i, j = np.nonzero(fits)
     return np.stack([bought.rows[i], sold.rows[j]], axis=1)
 
@@ -91,14 +92,17 @@ def condors(puts: Rows, calls: Rows, priced: PricedChain, *, same_body: bool, ba
     deltas differ by at most `balance`.
     """
     strike, delta = priced.chain.strike, np.abs(priced.delta)
-    put_width = strike[puts[:, 1]] - strike[puts[:, 0]]
-    call_width = strike[calls[:, 0]] - strike[calls[:, 1]]
-    room = strike[calls[:, 1]][None, :] - strike[puts[:, 1]][:, None]
-    fits = np.abs(put_width[:, None] - call_width[None, :]) < SAME_STRIKE
-    fits &= np.abs(room) < SAME_STRIKE if same_body else room > SAME_STRIKE
-    fits &= np.abs(delta[puts[:, 1]][:, None] - delta[calls[:, 1]][None, :]) <= balance
-    i, j = np.nonzero(fits)
-    return np.stack([puts[i, 0], puts[i, 1], calls[j, 1], calls[j, 0]], axis=1)
+    put_width = np.round(strike[puts[:, 1]] - strike[puts[:, 0]], 6)
+    call_width = np.round(strike[calls[:, 0]] - strike[calls[:, 1]], 6)
+    found = [np.empty((0, 4), dtype=np.int64)]
+    for width in np.intersect1d(put_width, call_width):
+        lower, upper = puts[put_width == width], calls[call_width == width]
+        room = strike[upper[:, 1]][None, :] - strike[lower[:, 1]][:, None]
+        fits = np.abs(room) < SAME_STRIKE if same_body else room > SAME_STRIKE
+        fits &= np.abs(delta[lower[:, 1]][:, None] - delta[upper[:, 1]][None, :]) <= balance
+        i, j = np.nonzero(fits)
+        found.append(np.stack([lower[i, 0], lower[i, 1], upper[j, 1], upper[j, 0]], axis=1))
+    return np.concatenate(found)
 
 
 def strangles(puts: Side, calls: Side, *, delta: Range, same_strike: bool, balance: float) -> Rows:
@@ -109,6 +113,13 @@ def strangles(puts: Side, calls: Side, *, delta: Range, same_strike: bool, balan
     fits &= np.abs(puts.delta[:, None] - calls.delta[None, :]) <= balance
     i, j = np.nonzero(fits)
     return np.stack([puts.rows[i], calls.rows[j]], axis=1)
+
+
+def calendars(near: Side, far: Side, *, delta: Range) -> Rows:
+    """(front, back) of one strike with the front's delta within `delta`."""
+    same = np.abs(far.strike[None, :] - near.strike[:, None]) < SAME_STRIKE
+    i, j = np.nonzero(same & within(near.delta, delta)[:, None])
+    return np.stack([near.rows[i], far.rows[j]], axis=1)
 
 
 def calendar_pairs(priced: PricedChain, *, front: Range, gap: Range) -> Iterator[tuple[Expiry, Expiry]]:

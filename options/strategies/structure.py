@@ -52,6 +52,8 @@ def _share(value: tuple[float, float]) -> tuple[float, float]:
 
 Days = Annotated[tuple[float, float], AfterValidator(_ascending)]
 """Calendar days to expiry, from and to, inclusive."""
+Ratios = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""A ratio of two widths, from and to, inclusive."""
 DeltaRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_share)]
 """Absolute spot delta per share, from and to, inclusive."""
 WidthRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterValidator(_share)]
@@ -110,7 +112,8 @@ class Structure(Record):
         """Every combination the chain quotes that fits the window: tradable rows of one root and one multiplier."""
         rows = self.search(priced)
         multipliers = priced.chain.multiplier[rows]
-        return rows[(multipliers == multipliers[:, :1]).all(axis=1)]
+        same = np.all(multipliers == multipliers[:, :1], axis=1)
+        return np.asarray(rows[same], dtype=np.int64)
 
     @property
     def quantities(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.book import StrategyRecord
-from domain.order import Sizing, SizingCap
+from domain.order import Exit, ExitReason, Sizing, SizingCap
 from domain.regime import Regime
 from domain.risk import TradingState
 from risk.allocator import allocate, allocate_exit
@@ -141,15 +141,18 @@ def test_no_unit_allowed_by_a_cap_is_no_decision_of_the_gate():
 
 
 def test_exits_close_all_that_is_held_even_when_reducing_and_are_never_sized():
-    closing = candidate(intent="close", closes="O-1", liquidity=3)
+    closing = Exit(
+        closes="O-1", units=3, candidate=candidate(intent="close"),
+        reason=ExitReason(rule="exit_dte", measured=6.0, limit=7.0, detail="late"),
+    )  # fmt: skip
     question = view(order=None, portfolio=portfolio(trading_state=TradingState.REDUCING, nlv=None))
     allocation = allocate_exit(question, closing, SETTINGS)
     assert allocation.accepted
-    assert allocation.sized.units == 3
+    assert (allocation.sized.units, allocation.closes) == (3, "O-1")
     with pytest.raises(ValueError, match="close"):
-        run([("SPY", [closing])])
+        run([("SPY", [closing.candidate])])
     with pytest.raises(ValueError, match="only closing"):
-        allocate_exit(question, candidate(), SETTINGS)
+        allocate_exit(question, closing.model_copy(update={"candidate": candidate()}), SETTINGS)
 
 
 @given(

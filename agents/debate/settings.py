@@ -1,0 +1,22 @@
+"""How a debate is held and judged."""
+
+from pydantic import Field
+
+from agents.models.settings import ModelSettings
+from domain.record import Record
+
+
+class DebateSettings(Record):
+    """The whole of config/debate.yaml. The third threshold, the conflict ceiling, is the signals room's and is handed
+    in beside the measure that it bounds.
+    """
+
+    rounds: int = Field(ge=1, le=4)
+    price_floor: float = Field(ge=0, le=1)  # |price_score| below this is no view on price
+    confidence_floor: float = Field(ge=0, le=1)  # less confidence than this is no verdict
+    memory_discount: float = Field(ge=0, le=1)  # confidence lost when every similar past case of the winner lost money
+    arguments: int = Field(ge=1, le=10)  # most that a model may bring in one turn
+    figure_tolerance: float = Field(ge=0, le=0.01)  # relative; prompts show six digits
+    quotes: int = Field(ge=0, le=20)  # headlines and posts shown to bull and bear, newest first; never to the judge
+    quote_characters: int = Field(ge=40, le=600)
+    models: ModelSettings

@@ -1,0 +1,48 @@
+"""Options that several commands share."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import typer
+
+from domain.errors import UsageError
+
+Feed = Literal["simulated", "recorded", "cboe"]
+Engine = Literal["rules", "llm"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, logs on stderr.")]
+FeedOption = Annotated[
+    Feed | None, typer.Option("--feed", help="Where the market comes from. Default: `feed` in desk.yaml.")
+]
+AtOption = Annotated[
+    str | None, typer.Option("--at", metavar="ISO8601", help="Instant of the picture, e.g. 2026-02-12T15:10:00Z.")
+]
+WatchlistOption = Annotated[
+    str | None, typer.Option("--watchlist", metavar="A,B", help="Tickers, comma-separated. Default: the feed's own.")
+]
+DebateOption = Annotated[
+    Engine | None, typer.Option("--debate", help="Who argues: rules (arithmetic) or llm (OPENAI_API_KEY).")
+]
+
+
+def instant(text: str | None) -> datetime | None:
+    """An aware instant from ISO 8601; a naive one is refused rather than guessed."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no ISO 8601 instant.", remedy="Write e.g. 2026-02-12T15:10:00Z.") from error
+    if at.tzinfo is None:
+        raise UsageError(f"{text!r} has no UTC offset.", remedy="Add Z for UTC, e.g. 2026-02-12T15:10:00Z.")
+    return at.astimezone(UTC)
+
+
+def tickers(text: str | None) -> tuple[str, ...]:
+    """Tickers of a comma-separated list, upper case, each once."""
+    if text is None:
+        return ()
+    named = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
+    if not named:
+        raise UsageError("--watchlist names no ticker.", remedy="Write e.g. --watchlist SPY,QQQ.")
+    return named

@@ -1,0 +1,97 @@
+"""The commands of `desk`, in the order of a day: look, run, review, book, audit; then data, server, machine."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import audit, data, db, review
+from app.cli.options import AtOption, DebateOption, FeedOption, JsonOption, WatchlistOption, instant, tickers
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Option desk: analysts read one frozen picture, a debate, a risk gate, defined-risk orders staged for you.",
+    epilog="Exit codes: 0 done, 1 refused by a rule, 2 bad usage or input, 3 environment. Start with [bold]desk run[/].",
+)
+app.add_typer(review.app, name="review")
+app.add_typer(audit.app, name="audit")
+app.add_typer(data.app, name="data")
+app.add_typer(db.app, name="db")
+config_app = typer.Typer(no_args_is_help=True, help="The configuration in force.")
+app.add_typer(config_app, name="config")
+
+
+@app.command()
+def run(
+    feed: FeedOption = None,
+    at: AtOption = None,
+    watchlist: WatchlistOption = None,
+    debate: DebateOption = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run that was cut off ('last' for the latest)."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run the whole pipeline once, to orders staged for a person."""
+    from app.cli.run import run_command
+
+    run_command(feed=feed, at=instant(at), watchlist=tickers(watchlist), debate=debate, resume=resume, as_json=json)
+
+
+@app.command()
+def book(feed: FeedOption = None, at: AtOption = None, json: JsonOption = False) -> None:
+    """Positions, cash, NLV and Greeks."""
+    from app.cli.book import book_command
+
+    book_command(feed=feed, at=instant(at), as_json=json)
+
+
+@app.command()
+def regime(feed: FeedOption = None, at: AtOption = None, json: JsonOption = False) -> None:
+    """The market's regime, and what it rests on."""
+    from app.cli.regime import regime_command
+
+    regime_command(feed=feed, at=instant(at), as_json=json)
+
+
+@app.command()
+def graph(json: JsonOption = False) -> None:
+    """The compiled decision graph as Mermaid."""
+    from app.cli.outcome import emit
+    from graph.build import mermaid
+
+    if json:
+        emit({"mermaid": mermaid()})
+    else:
+        typer.echo(mermaid())
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """Check machine, configuration, database, credentials and feeds, and say how to fix what is wrong."""
+    from app.cli.doctor import doctor_command
+
+    raise typer.Exit(doctor_command(as_json=json))
+
+
+@app.command()
+def serve(
+    feed: FeedOption = None,
+    debate: DebateOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Run the slot that is due now, if any, and leave.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Run the schedule on trading days, one run per slot, with /health."""
+    from app.cli.serve import serve_command
+
+    serve_command(feed=feed, debate=debate, once=once, as_json=json)
+
+
+@config_app.command("show")
+def config_show(json: JsonOption = False) -> None:
+    """Every setting in force, secrets hidden."""
+    from app.cli.config import show_command
+
+    show_command(as_json=json)

@@ -1,0 +1,1 @@
+"""What people ask of the desk: shared by command line, pages and bots."""

@@ -1,0 +1,97 @@
+"""Starting, resuming and describing runs."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.documents import run_document
+from app.progress import Timings
+from app.wiring import Desk, durable_graph, fingerprint
+from domain.errors import UsageError
+from domain.order import StagedOrder
+from domain.run import RunRequest, RunRow
+from graph.run import run_graph
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that went to its end, as documents."""
+
+    document: dict[str, Any]
+    request: RunRequest
+
+
+async def new_request(
+    desk: Desk, *, at: datetime | None, watchlist: Sequence[str], slot: str | None = None
+) -> RunRequest:
+    """What a run is asked to do: which instant, which names, under which fingerprint."""
+    settings, feed = desk.configuration.graph, desk.feed.name
+    as_of = at or await next_instant(desk)
+    names = tuple(watchlist) or desk.configuration.desk.watchlist.get(feed, ()) or await desk.feed.universe(as_of)  # type: ignore[call-overload]
+    mark = fingerprint(settings, desk.debate_engine)
+    unique = mark[:8] if slot else secrets.token_hex(2)
+    return RunRequest(
+        run_id=f"{feed}-{as_of:%Y%m%dT%H%M}-{unique}",
+        slot=None if slot is None else f"{feed} {slot}",
+        as_of=as_of,
+        feed=feed,
+        watchlist=names,
+        debate=desk.debate_engine,  # type: ignore[arg-type]
+        fingerprint=mark,
+    )
+
+
+async def next_instant(desk: Desk) -> datetime:
+    """The feed's own idea of now: the simulated calendar's next slot, the wall clock for a live feed."""
+    if desk.feed.name == "simulated":
+        from feeds.simulated.feed import SimulatedFeed
+        from feeds.simulated.timeline import first_instant, next_slot
+
+        assert isinstance(desk.feed, SimulatedFeed)
+        last = await desk.runs.latest_as_of("simulated")
+        times = desk.configuration.desk.schedule.times
+        return first_instant(desk.feed.settings) if last is None else next_slot(last, times)
+    if desk.feed.name == "recorded":
+        raise UsageError(
+            "A recorded run needs an instant.",
+            remedy="Add --at, e.g. --at 2026-02-12T15:10:00Z; 'desk data list' shows what is known.",
+        )
+    return desk.clock.now()
+
+
+async def execute(desk: Desk, request: RunRequest, timings: Timings) -> Finished:
+    """Run or resume; one process at a time works on a run."""
+    async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
+        await desk.runs.begin(request)
+        deps = desk.deps(timings)
+        state = await run_graph(graph, request, deps)
+        seal = await desk.audit.seal(request.run_id)
+        await desk.runs.finish(request.run_id, state="sealed", head_hash=seal.head_hash, detail="")
+    snapshot = await desk.snapshots.get(state["snapshot_id"])
+    orders = await staged_orders(desk, state["staged"].values())
+    document = run_document(state, snapshot, orders, durations_ms=timings.durations_ms, seal=seal)
+    return Finished(document=document, request=request)
+
+
+async def staged_orders(desk: Desk, ids: Any) -> list[StagedOrder]:
+    """The orders a run staged, in its order."""
+    return [(await desk.orders.get(order_id)).order for order_id in ids if not order_id.startswith("refused")]
+
+
+async def unfinished(desk: Desk, run_id: str) -> RunRow:
+    """The run to go on with; 'last' is the latest unfinished one of this feed."""
+    rows = [row for row in await desk.runs.unfinished() if row.request.feed == desk.feed.name]
+    if run_id != "last":
+        rows = [row for row in rows if row.request.run_id.startswith(run_id)]
+    if not rows:
+        raise UsageError("There is no such unfinished run.", remedy="'desk audit list' shows all runs.")
+    row = rows[-1]
+    mark = fingerprint(desk.configuration.graph, row.request.debate)
+    if mark != row.request.fingerprint:
+        raise UsageError(
+            f"Run {row.request.run_id} was started under another configuration or code.",
+            remedy="Go back to that version to finish it, or start a new run.",
+        )
+    return row

@@ -1,0 +1,289 @@
+"""Composition: the one place that names concrete adapters. Tests call it with fakes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from execution.paper import PaperBroker, PaperSettings
+from memory.desk import PostgresDeskState
+
+from agents.debate.settings import DebateSettings
+from app.clock import WallClock
+from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, validated
+from app.versions import code_version
+from domain.errors import ConfigError
+from domain.ports import Clock, DebateEngine, MarketFeed, ModelRecord
+from domain.record import digest
+from feeds.library import MarketLibrary
+from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots
+from memory.audit import PostgresAuditLog
+from memory.engine import Database
+from memory.model_record import PostgresModelRecord
+from memory.orders import PostgresOrderStore
+from memory.recall import PostgresSituationMemory
+from memory.runs import PostgresRunStore
+from memory.snapshots import ParquetSnapshotStore
+from memory.switches import Switches
+from options.legs import LegSettings
+from options.selector import StrategyTable
+from options.settings import ChainSettings
+from risk.settings import RiskSettings
+from signals.aggregate import conflict, vol_view
+from signals.regime import RegimeSettings
+from signals.settings import SignalSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from graph.build import Graph
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that was read from environment and YAML, validated."""
+
+    environment: Environment
+    desk: DeskSettings
+    graph: GraphSettings
+    debate: DebateSettings
+    paper: PaperSettings
+
+    @property
+    def home(self) -> Path:
+        """Where all state lives."""
+        return self.environment.desk_home
+
+
+def configuration(environment: Environment | None = None) -> Configuration:
+    """Read and validate every setting. Raises `ConfigError` naming file and key."""
+    environment = environment or Environment()
+    own = environment.desk_config
+    if own is not None and not own.is_dir():
+        raise ConfigError(f"DESK_CONFIG names {own}, which is no folder.")
+    desk = load(DeskSettings, "desk", own)
+    graph = GraphSettings(
+        chain=load(ChainSettings, "chain", own),
+        signals=load(SignalSettings, "signals", own),
+        regime=load(RegimeSettings, "regime", own),
+        strategies=load(StrategyTable, "strategies", own, section="selector"),
+        legs=load(LegSettings, "strategies", own, section="legs"),
+        risk=load(RiskSettings, "risk_matrix", own),
+        order_life_minutes=desk.order_life_minutes,
+        recall_k=desk.recall_k,
+        node_timeout_s=desk.node_timeout_s,
+        analyst_timeout_s=desk.analyst_timeout_s,
+        debate_timeout_s=desk.debate_timeout_s,
+    )
+    return Configuration(
+        environment=environment,
+        desk=desk,
+        graph=graph,
+        debate=load(DebateSettings, "debate", own),
+        paper=load(PaperSettings, "execution", own, section="paper"),
+    )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The assembled desk for one account: the feed's name is the account's, so paper books never mix."""
+
+    configuration: Configuration
+    database: Database
+    engine: "AsyncEngine"
+    feed: MarketFeed
+    clock: Clock
+    debate_engine: str
+
+    @property
+    def account(self) -> str:
+        """Book this desk works on."""
+        return self.feed.name
+
+    @property
+    def home(self) -> Path:
+        """Where all state lives."""
+        return self.configuration.home
+
+    @cached_property
+    def snapshots(self) -> ParquetSnapshotStore:
+        """Content-addressed pictures."""
+        return ParquetSnapshotStore(self.home / "snapshots", self.engine)
+
+    @cached_property
+    def audit(self) -> PostgresAuditLog:
+        """The decision log."""
+        return PostgresAuditLog(self.engine, self.clock, code_version(), self.home / "audit" / "seals.jsonl")
+
+    @cached_property
+    def runs(self) -> PostgresRunStore:
+        """Runs and slots."""
+        return PostgresRunStore(self.engine, self.clock)
+
+    @cached_property
+    def orders(self) -> PostgresOrderStore:
+        """Orders of this account."""
+        return PostgresOrderStore(self.engine, account=self.account)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """Trading state and kill switches."""
+        return Switches(self.engine)
+
+    @cached_property
+    def state(self) -> PostgresDeskState:
+        """Book, exposures, histories as of an instant."""
+        return PostgresDeskState(self.engine, account=self.account, starting_cash=self.configuration.desk.starting_cash)
+
+    @cached_property
+    def memory(self) -> PostgresSituationMemory:
+        """Past situations."""
+        return PostgresSituationMemory(self.engine)
+
+    @cached_property
+    def models(self) -> PostgresModelRecord:
+        """Recorded model calls."""
+        return PostgresModelRecord(self.engine, self.clock)
+
+    @cached_property
+    def broker(self) -> PaperBroker:
+        """The paper broker."""
+        return PaperBroker(self.configuration.paper)
+
+    def deps(self, observer: Observer, *, record: ModelRecord | None = None) -> Deps:
+        """What the graph is handed for a run."""
+        settings = self.configuration.graph
+        return Deps(
+            feed=self.feed,
+            snapshots=self.snapshots,
+            desk=self.state,
+            runs=self.runs,
+            audit=self.audit,
+            orders=self.orders,
+            memory=self.memory,
+            debate=debate_engine(self.configuration, self.debate_engine, record or self.models),
+            settings=settings,
+            priced=PricedSnapshots(settings.chain),
+            observer=observer,
+            versions=versions(settings),
+        )
+
+
+@asynccontextmanager
+async def open_desk(
+    config: Configuration, *, feed: FeedName | None = None, debate: str | None = None
+) -> AsyncIterator[Desk]:
+    """Start or reach the database, bring its schema up to date, assemble the desk; everything is closed on exit."""
+    from memory.engine import connected, open_database
+    from memory.migrate import migrate
+
+    config.home.mkdir(parents=True, exist_ok=True)
+    environment, clock = config.environment, WallClock()
+    url, admin_url = environment.desk_database_url, environment.desk_database_admin_url
+    with open_database(
+        config.home,
+        url.get_secret_value() if url else None,
+        admin_url.get_secret_value() if admin_url else None,
+    ) as database:
+        migrate(database.admin_url)
+        async with connected(database.pipeline_url) as engine:
+            source = market_feed(config, feed or config.desk.feed, clock)
+            yield Desk(config, database, engine, source, clock, chosen_engine(config, debate))
+
+
+@asynccontextmanager
+async def durable_graph(database: Database) -> "AsyncIterator[Graph]":
+    """The compiled graph over the PostgreSQL checkpointer."""
+    from graph.build import build
+    from memory.checkpoints import checkpointer
+
+    async with checkpointer(database.pipeline_url) as saver:
+        yield build(saver)
+
+
+def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFeed:
+    """The named feed."""
+    own = config.environment.desk_config
+    if name == "simulated":
+        from feeds.simulated.feed import SimulatedFeed
+        from feeds.simulated.settings import SimulatedSettings
+
+        return SimulatedFeed(load(SimulatedSettings, "simulated", own))
+    library = MarketLibrary(config.home / "library")
+    if name == "recorded":
+        from feeds.recorded.feed import RecordedFeed
+
+        return RecordedFeed(library, clock, sectors=sector_map(config))
+    from feeds.cboe.feed import CboeFeed
+    from feeds.cboe.settings import CboeSettings
+
+    from feeds.cboe.client import CboeClient
+
+    settings = validated(CboeSettings, read_yaml("feeds", own).get("cboe", {}), where="feeds.yaml, cboe")
+    return CboeFeed(CboeClient(settings, config.home / "cache" / "cboe"), clock)
+
+
+def chosen_engine(config: Configuration, asked: str | None) -> str:
+    """`llm` needs a key or an endpoint; without either the rules speak, unless llm was asked for by name."""
+    environment = config.environment
+    possible = environment.openai_api_key is not None or environment.openai_base_url is not None
+    wanted = asked or config.desk.debate or ("llm" if possible else "rules")
+    if wanted == "llm" and not possible:
+        raise ConfigError(
+            "The llm debate needs a model.", remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
+        )
+    return wanted
+
+
+def debate_engine(config: Configuration, name: str, record: ModelRecord) -> DebateEngine:
+    """The rules engine, or the llm engine that falls back to it."""
+    from agents.debate.rules import RulesEngine
+
+    rules = RulesEngine(
+        config.debate,
+        vol_view=lambda composite: vol_view(composite, config.graph.signals),
+        conflict=conflict,
+        conflict_ceiling=config.graph.signals.aggregate.conflict,
+    )
+    if name == "rules":
+        return rules
+    from agents.debate.llm import LlmEngine
+    from agents.models.gateway import ModelGateway
+
+    environment = config.environment
+    gateway = ModelGateway(
+        config.debate.models,
+        api_key=environment.openai_api_key or SecretStr("local"),  # a local server wants some key, any will do
+        base_url=environment.openai_base_url,
+    )
+    return LlmEngine(config.debate, gateway, record, rules)
+
+
+def versions(settings: GraphSettings) -> dict[str, str]:
+    """What a decision depended on besides its inputs."""
+    from graph.build import mermaid
+    from prompts.library import locked
+
+    return {
+        "code": code_version(),
+        "graph": digest(mermaid())[:16],
+        "settings": digest(settings)[:16],
+        "prompts": digest(locked())[:16],
+    }
+
+
+def fingerprint(settings: GraphSettings, debate: str) -> str:
+    """A run resumes only under the same graph, configuration, code and debate engine."""
+    return digest({**versions(settings), "debate": debate})[:16]
+
+
+def at_instant(desk: Desk, at: datetime) -> Desk:
+    """The same desk with its clock standing at `at`."""
+    from app.clock import FixedClock
+
+    return replace(desk, clock=FixedClock(at))

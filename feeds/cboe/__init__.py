@@ -1,0 +1,1 @@
+"""Cboe delayed quotes."""

@@ -1,0 +1,249 @@
+"""Staged orders and their state machine: one conditional update decides every race."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from domain.order import Fill, OrderState, OrderView, StagedOrder, require_transition
+from domain.record import Instant, Record
+from memory import order_rows as rows
+from memory.order_rows import VIEW, view_of
+from memory.switches import board, hold
+from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
+
+if TYPE_CHECKING:
+    from sqlalchemy import CursorResult
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+SYSTEM = "desk"  # the reviewer of steps that no person takes
+
+
+class OrderEvent(Record):
+    """One step in the life of an order."""
+
+    order_id: str
+    version: int
+    at: Instant
+    from_state: OrderState | None
+    to_state: OrderState
+    reviewer: str | None
+    reason: str | None
+
+
+class PostgresOrderStore:
+    """`domain.ports.OrderStore` for one account. Accounts (one a feed) never see each other's orders."""
+
+    def __init__(self, engine: "AsyncEngine", *, account: str) -> None:
+        self._engine = engine
+        self._account = account
+
+    async def stage(self, order: StagedOrder) -> bool:
+        """See the port. Older staged orders of the same ticker and intent (for a closing: of the same structure)
+        from other runs are superseded. A closing order must name a structure that holds as many units and that no
+        other order is closing: else `Refused` with code `closes_nothing`, `closes_too_much`, `already_closing`.
+        """
+        row = {
+            "order_id": order.order_id,
+            "account": self._account,
+            "version": order.version,
+            "state": OrderState.STAGED.value,
+            "ticker": order.ticker,
+            "intent": order.sized.candidate.intent,
+            "closes": order.closes,
+            "run_id": order.run_id,
+            "staged_at": order.staged_at,
+            "expires_at": order.expires_at,
+            "changed_at": order.staged_at,
+            "payload": order,
+        }
+        async with self._engine.begin() as link:
+            await hold(link)
+            made = await link.execute(upsert(OrderTable).values(row).on_conflict_do_nothing().returning(*VIEW))
+            staged = made.first()
+            if staged is None:
+                await rows.find(link, self._account, order.order_id)
+                return False
+            rows.require_state(await board(link, self._account), order, closing_while_halted=True)
+            await rows.require_closable(link, self._account, order)
+            await rows.log(link, view_of(staged), None, content_changed=True)
+            await self._supersede(link, order)
+        return True
+
+    async def get(self, order_id: str) -> OrderView:
+        """See the port."""
+        async with self._engine.connect() as link:
+            return await rows.find(link, self._account, order_id)
+
+    async def list(self, states: Sequence[OrderState] | None = None) -> tuple[OrderView, ...]:
+        """See the port."""
+        wanted = select(*VIEW).where(OrderTable.account == self._account)
+        if states is not None:
+            wanted = wanted.where(OrderTable.state.in_([state.value for state in states]))
+        async with self._engine.connect() as link:
+            found = await link.execute(wanted.order_by(OrderTable.staged_at, OrderTable.order_id))
+            return tuple(view_of(row) for row in found)
+
+    async def transition(
+        self,
+        order_id: str,
+        new: OrderState,
+        *,
+        expect: OrderState,
+        at: datetime,
+        reviewer: str | None,
+        reason: str | None,
+    ) -> OrderView:
+        """See the port. Approving also puts the order into the outbox, in the same transaction; it is refused
+        (`Refused`: `expired`, `halted`, `reducing`, or as a closing in `stage`) when the order's time is up or the
+        trading state forbids it.
+        """
+        require_transition(order_id, expect, new)
+        async with self._engine.begin() as link:
+            await hold(link)
+            found = await rows.find(link, self._account, order_id)
+            view = await rows.move(
+                link, found.order.order_id, new, expect=expect, at=at, reviewer=reviewer, reason=reason
+            )
+            if new is OrderState.APPROVED:
+                await self._hand_over(link, view)
+        return view
+
+    async def approve(self, order_id: str, *, at: datetime, reviewer: str, reason: str | None = None) -> OrderView:
+        """A person's approval of a staged order."""
+        return await self.transition(
+            order_id, OrderState.APPROVED, expect=OrderState.STAGED, at=at, reviewer=reviewer, reason=reason
+        )
+
+    async def reject(self, order_id: str, *, at: datetime, reviewer: str, reason: str) -> OrderView:
+        """A person's refusal of a staged order."""
+        return await self.transition(
+            order_id, OrderState.REJECTED, expect=OrderState.STAGED, at=at, reviewer=reviewer, reason=reason
+        )
+
+    async def revise(self, order: StagedOrder, *, at: datetime, reviewer: str, reason: str) -> OrderView:
+        """See the port. An edit may shrink the order and move its limit, no further than the worst price that its
+        maximum loss was reckoned at: else `Refused` (`size_grew`, `beyond_worst_price`).
+        """
+        async with self._engine.begin() as link:
+            old = await rows.find(link, self._account, order.order_id)
+            rows.require_edit(old.order, order)
+            changed = await link.execute(
+                update(OrderTable)
+                .where(
+                    OrderTable.order_id == order.order_id,
+                    OrderTable.state == OrderState.STAGED.value,
+                    OrderTable.version == order.version - 1,
+                    OrderTable.changed_at <= at,
+                )
+                .values(
+                    version=order.version,
+                    payload=order,
+                    expires_at=order.expires_at,
+                    changed_at=at,
+                    reviewer=reviewer,
+                    reason=reason,
+                )
+                .returning(*VIEW)
+            )
+            row = changed.first() or await rows.refuse_late(link, order.order_id, at)
+            view = view_of(row)
+            await rows.log(link, view, OrderState.STAGED, content_changed=True)
+        return view
+
+    async def record_fill(self, fill: Fill) -> bool:
+        """See the port. Raises `TamperError` if the same id was recorded with other content."""
+        async with self._engine.begin() as link:
+            return await rows.add_fill(link, self._account, fill)
+
+    async def fills(self, order_id: str) -> tuple[Fill, ...]:
+        """Executions of one order, oldest first."""
+        async with self._engine.connect() as link:
+            full_id = (await rows.find(link, self._account, order_id)).order.order_id
+            wanted = select(FillTable.payload).where(FillTable.order_id == full_id)
+            return tuple((await link.execute(wanted.order_by(FillTable.at, FillTable.fill_id))).scalars())
+
+    async def history(self, order_id: str) -> tuple[OrderEvent, ...]:
+        """Every step of one order, first to last."""
+        columns = [getattr(OrderEventTable, name) for name in OrderEvent.model_fields]
+        async with self._engine.connect() as link:
+            full_id = (await rows.find(link, self._account, order_id)).order.order_id
+            wanted = select(*columns).where(OrderEventTable.order_id == full_id).order_by(OrderEventTable.seq)
+            return tuple(OrderEvent(**row) for row in (await link.execute(wanted)).mappings())
+
+    async def expire_due(self, at: datetime) -> tuple[str, ...]:
+        """Expire every staged order whose time is up at `at`; their ids, ascending."""
+        return await self._end_all(
+            OrderState.STAGED,
+            OrderState.EXPIRED,
+            OrderTable.expires_at <= at,
+            at=at,
+            reviewer=SYSTEM,
+            reason="its time is up",
+        )
+
+    async def cancel_approved(self, *, at: datetime, reviewer: str, reason: str) -> tuple[str, ...]:
+        """Cancel everything approved that was not handed to a broker yet (a halt does); their ids, ascending."""
+        return await self._end_all(
+            OrderState.APPROVED,
+            OrderState.CANCELLED,
+            OrderTable.changed_at <= at,
+            at=at,
+            reviewer=reviewer,
+            reason=reason,
+        )
+
+    async def _hand_over(self, link: "AsyncConnection", view: OrderView) -> None:
+        order = view.order
+        rows.require_alive(order, view.changed_at)
+        rows.require_state(await board(link, self._account), order, closing_while_halted=False)
+        await rows.require_closable(link, self._account, order)
+        await link.execute(
+            insert(OutboxTable).values(
+                key=f"{order.order_id}/v{order.version}",
+                order_id=order.order_id,
+                account=self._account,
+                approved_at=view.changed_at,
+            )
+        )
+
+    async def _supersede(self, link: "AsyncConnection", order: StagedOrder) -> None:
+        older = (
+            update(OrderTable)
+            .where(
+                OrderTable.account == self._account,
+                OrderTable.state == OrderState.STAGED.value,
+                OrderTable.ticker == order.ticker,
+                OrderTable.intent == order.sized.candidate.intent,
+                OrderTable.closes.is_not_distinct_from(order.closes),
+                OrderTable.run_id != order.run_id,
+                OrderTable.changed_at <= order.staged_at,
+            )
+            .values(
+                state=OrderState.SUPERSEDED.value,
+                changed_at=order.staged_at,
+                reviewer=SYSTEM,
+                reason=f"superseded by {order.order_id}",
+            )
+        )
+        await _log_all(link, await link.execute(older.returning(*VIEW)), OrderState.STAGED)
+
+    async def _end_all(
+        self, old: OrderState, new: OrderState, condition: Any, *, at: datetime, reviewer: str, reason: str
+    ) -> tuple[str, ...]:
+        ended = (
+            update(OrderTable)
+            .where(OrderTable.account == self._account, OrderTable.state == old.value, condition)
+            .values(state=new.value, changed_at=at, reviewer=reviewer, reason=reason)
+        )
+        async with self._engine.begin() as link:
+            return await _log_all(link, await link.execute(ended.returning(*VIEW)), old)
+
+
+async def _log_all(link: "AsyncConnection", changed: "CursorResult[Any]", before: OrderState) -> tuple[str, ...]:
+    views = sorted((view_of(row) for row in changed), key=lambda view: view.order.order_id)
+    for view in views:
+        await rows.log(link, view, before)
+    return tuple(view.order.order_id for view in views)

@@ -1,0 +1,286 @@
+"""From a captured chain to a priced one: refuse, flag, find forwards, imply volatilities, value every row."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.market import Chain, DataNote
+from domain.sessions import session_of
+from domain.units import Floats, from_datetime64, year_fraction
+from options import black
+from options.hygiene import Flag, Flags, count_flags, flag_rows, outside_bounds
+from options.parity import Forward, ImpliedSpot, completed, forward_curve, implied_spot, parity_forwards, spot_of
+from options.priced import ChainRefusal, ExpirySlice, PricedChain, Smile
+from options.rates import RateCurve
+from options.settings import ChainSettings
+from options.smile import fit_smile, smile_vol
+from options.surface import row_vols
+
+__all__ = ["Flag", "ImpliedSpot", "forward_curve", "implied_spot", "price_chain"]
+
+_GREEKS = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm")
+
+
+def price_chain(
+    chain: Chain, *, as_of: datetime, curve: RateCurve | None, settings: ChainSettings
+) -> PricedChain | ChainRefusal:
+    """Judge and price every row of `chain` for a run at `as_of`, or say why the chain cannot be used at all.
+
+    Times to expiry run from the chain's own instant. Where the quoted spot disagrees with parity beyond
+    `spot_tolerance` (and beyond what parity itself can tell), the chain is priced on the implied spot, and
+    `PricedChain.chain` carries it with `spot_source="parity"` and a note with both numbers.
+
+    Volatilities are European, from the mid of good rows. On American-style rows they include whatever early exercise is
+    worth: little out of the money, more in it. Refusal codes: empty_chain, future_chain, out_of_session, stale_chain,
+    bad_numbers, expired, all_crossed, mostly_crossed, one_sided_chain, no_forward, spot_mismatch.
+    """
+    if refusal := _refuse_stamp(chain, as_of, settings):
+        return refusal
+    flags = flag_rows(chain, as_of=as_of, settings=settings)
+    if refusal := _refuse_rows(chain, flags, as_of, settings):
+        return refusal
+    parities = parity_forwards(chain, usable=flags == 0, curve=curve, settings=settings)
+    mended = _mend_spot(chain, spot_of(parities, curve, settings), settings)
+    if isinstance(mended, ChainRefusal):
+        return mended
+    chain, notes = mended
+    forwards = [
+        found for found in completed(chain, parities, curve, settings) if not (flags[found.rows] & Flag.EXPIRED).any()
+    ]
+    if not forwards:
+        return _refusal(
+            "no_forward", chain, "has no expiry with enough call-put pairs, and no rate curve is known", rows=len(chain)
+        )
+    return _price_rows(chain, flags, forwards, (*notes, *_forward_notes(chain, forwards)), settings)
+
+
+def _price_rows(
+    chain: Chain, flags: Flags, forwards: list[Forward], notes: tuple[DataNote, ...], settings: ChainSettings
+) -> PricedChain:
+    tau = year_fraction(chain.as_of, chain.expires_at)
+    tau[np.isnat(chain.expires_at)] = np.nan
+    forward, discount = (np.full(len(chain), np.nan) for _ in range(2))
+    for found in forwards:
+        forward[found.rows], discount[found.rows] = found.forward, found.discount
+    flags[np.isnan(forward)] |= np.uint32(Flag.NO_FORWARD)
+    flags[outside_bounds(chain, forward=forward, discount=discount, settings=settings)] |= np.uint32(Flag.STATIC_BOUND)
+
+    good = flags == 0
+    mid, spread = 0.5 * (chain.bid + chain.ask), chain.ask - chain.bid
+    with np.errstate(divide="ignore", invalid="ignore"):
+        k = np.log(chain.strike / forward)
+    k[flags & Flag.BAD_NUMBER != 0] = np.nan
+    implied = black.implied_vol(
+        price=np.where(good, mid, np.nan),
+        forward=forward,
+        strike=chain.strike,
+        tau=tau,
+        discount=discount,
+        is_call=chain.is_call,
+    )
+    status = np.where(flags & Flag.EXPIRED != 0, np.int8(black.IvStatus.EXPIRED), implied.status)
+    values = {name: np.full(len(chain), np.nan) for name in _GREEKS}
+    own = np.flatnonzero(np.isfinite(implied.vol))
+    _fill_greeks(values, own, implied.vol, chain, tau, forward, discount)
+    slices = tuple(_slice(chain, found, good, k, implied.vol, spread / values["vega"]) for found in forwards)
+
+    fitted = row_vols(np.full(len(chain), np.nan), k, slices)
+    model = black.greeks(
+        forward=forward, strike=chain.strike, tau=tau, discount=discount, vol=fitted, is_call=chain.is_call
+    )
+    odd = good & (np.abs(mid - model.price) > _allowance(chain, fitted * model.vega, spread, forward, k, settings))
+    flags[odd] |= np.uint32(Flag.OFF_SMILE)
+    good, iv = good & ~odd, np.where(odd, np.nan, implied.vol)
+    status = np.where(odd, np.int8(black.IvStatus.BAD_INPUT), status)
+    vols = np.where(np.isfinite(iv), iv, fitted)
+    smiled = np.flatnonzero(np.isfinite(vols) & ~np.isfinite(iv) & (tau > 0))
+    _fill_greeks(values, smiled, vols, chain, tau, forward, discount)
+    return PricedChain(
+        chain=chain,
+        good=good,
+        flags=flags,
+        flag_counts=count_flags(flags),
+        mid=mid,
+        spread=spread,
+        tau=tau,
+        forward=forward,
+        discount=discount,
+        k=k,
+        iv=iv,
+        iv_status=status,
+        slices=slices,
+        notes=notes,
+        **values,
+    )
+
+
+def _allowance(
+    chain: Chain, vega_vol: Floats, spread: Floats, forward: Floats, k: Floats, settings: ChainSettings
+) -> Floats:
+    """USD by which a mid may miss its smile: spreads, a share of volatility, and early exercise in the money."""
+    inside = ~chain.european & (chain.is_call == (k < 0))
+    return (
+        settings.outlier_floor
+        + settings.outlier_spreads * spread
+        + settings.outlier_vol * vega_vol
+        + np.where(inside, settings.early_exercise * forward, 0.0)
+    )
+
+
+def _fill_greeks(
+    values: Mapping[str, Floats],
+    rows: NDArray[np.int64],
+    vols: Floats,
+    chain: Chain,
+    tau: Floats,
+    forward: Floats,
+    discount: Floats,
+) -> None:
+    """Write spot Greeks of `rows`, at the rate and the yield that discount and forward imply."""
+    t = tau[rows]
+    rate = -np.log(discount[rows]) / t
+    found = black.greeks(
+        spot=chain.spot,
+        strike=chain.strike[rows],
+        tau=t,
+        rate=rate,
+        dividend_yield=rate - np.log(forward[rows] / chain.spot) / t,
+        vol=vols[rows],
+        is_call=chain.is_call[rows],
+    )
+    for name, column in values.items():
+        column[rows] = getattr(found, name)
+
+
+def _slice(chain: Chain, found: Forward, good: NDArray[np.bool_], k: Floats, iv: Floats, spread: Floats) -> ExpirySlice:
+    rows, first = found.rows, int(found.rows[0])
+    outside = rows[good[rows] & (chain.is_call[rows] == (k[rows] >= 0))]
+    smile: Smile | None = fit_smile(
+        k=k[outside], iv=iv[outside], spread=spread[outside], tau=found.tau, forward=found.forward
+    )
+    return ExpirySlice(
+        root=str(chain.root[first]),
+        expiry=cast("date", chain.expiry[first].astype("datetime64[D]").astype(object)),
+        expires_at=from_datetime64(chain.expires_at[first]),
+        am_settled=bool(chain.am_settled[first]),
+        european=bool(chain.european[rows].all()),
+        tau=found.tau,
+        forward=found.forward,
+        discount=found.discount,
+        forward_source=found.source,
+        parity_pairs=found.pairs,
+        parity_residual=found.residual,
+        rows=rows,
+        atm_vol=float("nan") if smile is None else float(smile_vol(smile, 0.0)),
+        smile=smile,
+    )
+
+
+def _mend_spot(
+    chain: Chain, implied: ImpliedSpot | None, settings: ChainSettings
+) -> tuple[Chain, tuple[DataNote, ...]] | ChainRefusal:
+    if implied is None:
+        return chain, ()
+    gap = abs(implied.spot / chain.spot - 1.0)
+    if gap > settings.max_spot_gap:
+        return _refusal(
+            "spot_mismatch",
+            chain,
+            f"quotes a spot of {chain.spot:g} while its options imply {implied.spot:.2f}: other share units or another day",
+            quoted=chain.spot,
+            implied=implied.spot,
+        )
+    if gap <= max(settings.spot_tolerance, 2.0 * implied.error / chain.spot):
+        return chain, ()
+    note = DataNote(
+        code="spot_from_parity",
+        subject=chain.ticker,
+        detail=f"quoted spot {chain.spot:.2f} is {gap:.2%} off the {implied.spot:.2f} implied by put-call parity over "
+        f"{implied.expiries} expiries; priced on the implied one",
+    )
+    return replace(chain, spot=implied.spot, spot_source="parity"), (note,)
+
+
+def _forward_notes(chain: Chain, forwards: list[Forward]) -> list[DataNote]:
+    by_curve = [found for found in forwards if found.source == "curve"]
+    guessed = [found for found in forwards if not found.rate_known]
+    american = [found for found in forwards if found.source == "parity" and not chain.european[found.rows].all()]
+    texts = {
+        "forward_from_curve": (by_curve, "no parity: forward is spot grown at the riskless rate, dividends unknown"),
+        "rate_unknown": (guessed, "no rate curve and too few pairs to imply a rate: discount taken as 1"),
+        "american_parity": (american, "American style: forward from near-the-money parity, early exercise neglected"),
+    }
+    return [
+        DataNote(
+            code=code,
+            subject=chain.ticker,
+            detail=f"{len(found)} of {len(forwards)} expiries: {text}",
+            count=len(found),
+        )
+        for code, (found, text) in texts.items()
+        if found
+    ]
+
+
+def _refuse_stamp(chain: Chain, as_of: datetime, settings: ChainSettings) -> ChainRefusal | None:
+    if len(chain) == 0:
+        return _refusal("empty_chain", chain, "has no rows", rows=0)
+    age = (as_of - chain.as_of) / timedelta(minutes=1)
+    if age < 0:
+        return _refusal("future_chain", chain, f"is stamped {-age:.1f} min after the run's instant", age_minutes=age)
+    if session_of(chain.as_of) is None:
+        stamp = f"{chain.as_of:%Y-%m-%d %H:%M} UTC"
+        return _refusal(
+            "out_of_session", chain, f"was quoted outside New York trading hours, at {stamp}", age_minutes=age
+        )
+    if age > settings.max_quote_age_minutes:
+        limit = settings.max_quote_age_minutes
+        return _refusal(
+            "stale_chain", chain, f"is {age:.1f} min old, more than {limit:g}", age_minutes=age, limit_minutes=limit
+        )
+    return None
+
+
+def _refuse_rows(chain: Chain, flags: Flags, as_of: datetime, settings: ChainSettings) -> ChainRefusal | None:
+    rows = len(chain)
+    bad = int(np.count_nonzero(flags & Flag.BAD_NUMBER))
+    if not (np.isfinite(chain.spot) and chain.spot > 0):
+        return _refusal("bad_numbers", chain, f"has no usable spot ({chain.spot})", rows=rows, bad_rows=bad)
+    if bad > settings.max_bad_share * rows:
+        return _refusal(
+            "bad_numbers",
+            chain,
+            f"has impossible strikes, quotes or expiries in {bad} of {rows} rows",
+            rows=rows,
+            bad_rows=bad,
+        )
+    if (flags & Flag.EXPIRED).all():
+        return _refusal(
+            "expired", chain, f"has only contracts expired by {as_of:%Y-%m-%d %H:%M} UTC: {rows}", rows=rows
+        )
+    alive = flags & (Flag.EXPIRED | Flag.NO_QUOTE | Flag.BAD_NUMBER | Flag.ZERO_BID) == 0
+    quoted = int(np.count_nonzero(alive))
+    crossed = int(np.count_nonzero(alive & (flags & (Flag.CROSSED | Flag.LOCKED) != 0)))
+    if quoted and crossed > settings.max_crossed_share * quoted:
+        return _refusal(
+            "all_crossed" if crossed == quoted else "mostly_crossed",
+            chain,
+            f"has {crossed} of {quoted} two-sided quotes crossed or locked",
+            crossed=crossed,
+            quoted=quoted,
+        )
+    calls = int(np.count_nonzero(alive & chain.is_call))
+    puts = quoted - calls
+    if not (calls and puts):
+        detail = f"has {calls} calls and {puts} puts with two-sided quotes among {rows} rows"
+        return _refusal("one_sided_chain", chain, detail, calls=calls, puts=puts, rows=rows)
+    return None
+
+
+def _refusal(code: str, chain: Chain, detail: str, **numbers: float) -> ChainRefusal:
+    finite = {name: float(value) for name, value in numbers.items()}
+    return ChainRefusal(code=code, detail=f"The chain of {chain.ticker} {detail}.", numbers=finite)

@@ -1,0 +1,49 @@
+"""Call butterfly: a cheap bet that the market ends near the body."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from options.priced import PricedChain
+from options.strategies.enumeration import butterflies, expiries, stacked, usd
+from options.strategies.structure import (
+    CALL,
+    FLAT,
+    NOT_CRISIS,
+    DeltaRange,
+    ExitRules,
+    GreekSigns,
+    LegTemplate,
+    Rows,
+    Structure,
+    WidthRange,
+)
+
+
+class CallButterfly(Structure):
+    """Long one call below, short two at the body, long one above; equal wings."""
+
+    family = "butterfly"
+    template = (LegTemplate(CALL, 1), LegTemplate(CALL, -2), LegTemplate(CALL, 1))
+    signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
+    shape = "limited loss, limited gain"
+    premium = "debit"
+    directions = frozenset({FLAT})
+    vol_views = frozenset({"short", "none"})
+    regimes = NOT_CRISIS
+
+    strategy: Literal["call_butterfly"] = "call_butterfly"
+    upper_width: WidthRange = (0.01, 0.06)
+    body_delta: DeltaRange = (0.35, 0.65)
+    max_abs_delta: float = Field(default=0.15, gt=0)
+    exits: ExitRules = ExitRules(take_profit=0.4, stop_loss=0.6, exit_dte=7)
+
+    def search(self, priced: PricedChain) -> Rows:
+        upper = usd(self.upper_width, priced.spot)
+        return stacked(
+            [
+                butterflies(at.calls, body=self.body_delta, upper_width=upper, lower_over_upper=(1, 1))
+                for at in expiries(priced, self.dte)
+            ],
+            3,
+        )

@@ -1,0 +1,62 @@
+"""Iron butterfly: sell the straddle, buy the wings; paid most where the market stands still."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from options.priced import PricedChain
+from options.strategies.enumeration import condors, expiries, stacked, usd, verticals
+from options.strategies.structure import (
+    CALL,
+    FLAT,
+    NOT_CRISIS,
+    PUT,
+    DeltaRange,
+    ExitRules,
+    GreekSigns,
+    LegTemplate,
+    Rows,
+    Structure,
+    WidthRange,
+)
+
+
+class IronButterfly(Structure):
+    """Short straddle inside a long strangle of equal wings."""
+
+    family = "short_volatility"
+    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -1), LegTemplate(CALL, -1), LegTemplate(CALL, 1))
+    signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
+    shape = "limited loss, limited gain"
+    premium = "credit"
+    directions = frozenset({FLAT})
+    vol_views = frozenset({"short"})
+    regimes = NOT_CRISIS
+
+    strategy: Literal["iron_butterfly"] = "iron_butterfly"
+    width: WidthRange = (0.01, 0.1)
+    sold_delta: DeltaRange = (0.35, 0.65)
+    bought_delta: DeltaRange = (0.01, 0.4)
+    balance: float = Field(default=0.3, gt=0, le=1)  # how far the sold deltas may differ
+    max_abs_delta: float = Field(default=0.15, gt=0)
+    exits: ExitRules = ExitRules(take_profit=0.25, stop_loss=0.6, exit_dte=14)
+
+    def search(self, priced: PricedChain) -> Rows:
+        window: dict[str, tuple[float, float]] = {
+            "width": usd(self.width, priced.spot),
+            "bought_delta": self.bought_delta,
+            "sold_delta": self.sold_delta,
+        }
+        return stacked(
+            [
+                condors(
+                    verticals(at.puts, at.puts, rise=1, **window),
+                    verticals(at.calls, at.calls, rise=-1, **window),
+                    priced,
+                    same_body=True,
+                    balance=self.balance,
+                )
+                for at in expiries(priced, self.dte)
+            ],
+            4,
+        )

@@ -1,0 +1,39 @@
+"""Long call: a directional view that wants volatility to rise and pays for time."""
+
+from typing import Literal
+
+from options.priced import PricedChain
+from options.strategies.enumeration import expiries, singles, stacked
+from options.strategies.structure import (
+    BULL,
+    CALL,
+    EVERY_REGIME,
+    Days,
+    DeltaRange,
+    ExitRules,
+    GreekSigns,
+    LegTemplate,
+    Rows,
+    Structure,
+)
+
+
+class LongCall(Structure):
+    """Buy one call; the loss ends at the premium."""
+
+    family = "long_option"
+    template = (LegTemplate(CALL, 1),)
+    signs = GreekSigns(delta=1, gamma=1, vega=1, theta=-1)
+    shape = "limited loss, open gain"
+    premium = "debit"
+    directions = frozenset({BULL})
+    vol_views = frozenset({"long", "none"})
+    regimes = EVERY_REGIME
+
+    strategy: Literal["long_call"] = "long_call"
+    dte: Days = (30, 90)
+    delta: DeltaRange = (0.35, 0.65)
+    exits: ExitRules = ExitRules(take_profit=1.0, stop_loss=0.5, exit_dte=14)
+
+    def search(self, priced: PricedChain) -> Rows:
+        return stacked([singles(at.calls, self.delta) for at in expiries(priced, self.dte)], 1)

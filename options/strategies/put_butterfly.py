@@ -1,0 +1,49 @@
+"""Put butterfly: the call butterfly's twin, built where the puts are the tighter market."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from options.priced import PricedChain
+from options.strategies.enumeration import butterflies, expiries, stacked, usd
+from options.strategies.structure import (
+    FLAT,
+    NOT_CRISIS,
+    PUT,
+    DeltaRange,
+    ExitRules,
+    GreekSigns,
+    LegTemplate,
+    Rows,
+    Structure,
+    WidthRange,
+)
+
+
+class PutButterfly(Structure):
+    """Long one put above, short two at the body, long one below; equal wings."""
+
+    family = "butterfly"
+    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -2), LegTemplate(PUT, 1))
+    signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
+    shape = "limited loss, limited gain"
+    premium = "debit"
+    directions = frozenset({FLAT})
+    vol_views = frozenset({"short", "none"})
+    regimes = NOT_CRISIS
+
+    strategy: Literal["put_butterfly"] = "put_butterfly"
+    upper_width: WidthRange = (0.01, 0.06)
+    body_delta: DeltaRange = (0.35, 0.65)
+    max_abs_delta: float = Field(default=0.15, gt=0)
+    exits: ExitRules = ExitRules(take_profit=0.4, stop_loss=0.6, exit_dte=7)
+
+    def search(self, priced: PricedChain) -> Rows:
+        upper = usd(self.upper_width, priced.spot)
+        return stacked(
+            [
+                butterflies(at.puts, body=self.body_delta, upper_width=upper, lower_over_upper=(1, 1))
+                for at in expiries(priced, self.dte)
+            ],
+            3,
+        )

@@ -1,0 +1,45 @@
+"""Put calendar: sell the near month, own the far one at one strike; time decays faster in front."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from options.priced import PricedChain
+from options.strategies.enumeration import calendar_pairs, calendars, stacked
+from options.strategies.structure import (
+    CALM,
+    EVERY_VOL_VIEW,
+    FLAT,
+    PUT,
+    Days,
+    DeltaRange,
+    ExitRules,
+    GreekSigns,
+    LegTemplate,
+    Rows,
+    Structure,
+)
+
+
+class PutCalendar(Structure):
+    """Short the front put, long the back put of the same strike."""
+
+    family = "calendar"
+    template = (LegTemplate(PUT, -1), LegTemplate(PUT, 1, "back"))
+    signs = GreekSigns(delta=0, gamma=-1, vega=1, theta=1)
+    shape = "limited loss, limited gain"
+    premium = "debit"
+    directions = frozenset({FLAT})
+    vol_views = EVERY_VOL_VIEW
+    regimes = CALM
+
+    strategy: Literal["put_calendar"] = "put_calendar"
+    dte: Days = (14, 45)
+    gap: Days = (20, 60)  # days from front to back expiry
+    delta: DeltaRange = (0.35, 0.65)
+    max_abs_delta: float = Field(default=0.15, gt=0)
+    exits: ExitRules = ExitRules(take_profit=0.25, stop_loss=0.5, exit_dte=2)
+
+    def search(self, priced: PricedChain) -> Rows:
+        pairs = calendar_pairs(priced, front=self.dte, gap=self.gap)
+        return stacked([calendars(near.puts, far.puts, delta=self.delta) for near, far in pairs], 2)

@@ -1,0 +1,87 @@
+"""Worst case of everything held, staged or on its way: what limits count."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Literal
+
+from domain.book import Book
+from domain.errors import DataError
+from domain.order import WORKING, OrderView, StagedOrder
+from domain.risk import DollarGreeks, Exposure
+from domain.sessions import NEW_YORK
+from portfolio.greeks import dollar_greeks
+
+UNKNOWN_SECTOR = "unknown"
+OPEN = "open"
+
+
+def exposures(
+    order_views: Iterable[OrderView],
+    book: Book,
+    sectors: Mapping[str, str],
+    *,
+    greeks: Mapping[str, DollarGreeks] | None = None,
+) -> tuple[Exposure, ...]:
+    """One exposure for each structure held (`state` "open") and each opening order still working, by order id.
+
+    Worst case, margin and theta are those per unit as staged, times units: `max_loss` bounds every allowed fill. A
+    working order counts for the units not held yet; what was closed of a partly filled one counts again, on the
+    safe side. Closing orders add nothing, and take nothing away before they are filled. `greeks` are those of held
+    structures by order id; what is absent there is not known. Raises `DataError` if a position's order is missing.
+    """
+    views = {view.order.order_id: view for view in order_views}
+    held = units_held(book)
+    if orphans := sorted(held.keys() - views.keys()):
+        raise DataError(f"The book holds {orphans[0]}, but its order is missing.")
+    found = [
+        _exposure(views[order_id], OPEN, units, sectors, (greeks or {}).get(order_id))
+        for order_id, units in held.items()
+    ]
+    for order_id, view in views.items():
+        remaining = view.order.units - held.get(order_id, 0)
+        if view.state in WORKING and view.order.sized.candidate.intent == "open" and remaining > 0:
+            found.append(_exposure(view, view.state.value, remaining, sectors, _staged_greeks(view.order, remaining)))
+    return tuple(sorted(found, key=lambda exposure: (exposure.order_id, exposure.state)))
+
+
+def units_held(book: Book) -> dict[str, int]:
+    """Units of each structure in the book, by order id: counted by the leg of which most is left."""
+    units: dict[str, int] = defaultdict(int)
+    for position in book.positions:
+        whole = -(-abs(position.quantity) // abs(position.leg.quantity))
+        units[position.order_id] = max(units[position.order_id], whole)
+    return dict(units)
+
+
+def concentration(found: Iterable[Exposure], by: Literal["ticker", "sector", "strategy"]) -> dict[str, Decimal]:
+    """Worst-case loss in USD summed by ticker, sector or strategy; keys ascending."""
+    total: dict[str, Decimal] = defaultdict(Decimal)
+    for exposure in found:
+        total[getattr(exposure, by)] += exposure.worst_case
+    return dict(sorted(total.items()))
+
+
+def _staged_greeks(order: StagedOrder, units: int) -> DollarGreeks:
+    candidate = order.sized.candidate
+    return dollar_greeks(candidate.greeks.scaled(units), spot=candidate.spot)
+
+
+def _exposure(
+    view: OrderView, state: str, units: int, sectors: Mapping[str, str], greeks: DollarGreeks | None
+) -> Exposure:
+    order, candidate = view.order, view.order.sized.candidate
+    return Exposure(
+        order_id=order.order_id,
+        ticker=order.ticker,
+        sector=sectors.get(order.ticker, UNKNOWN_SECTOR),
+        strategy=candidate.strategy,
+        state=state,
+        units=units,
+        contracts=units * candidate.contracts_per_unit,
+        worst_case=candidate.max_loss * units,
+        margin=candidate.margin * units,
+        theta=candidate.greeks.theta * units,
+        opened_on=order.staged_at.astimezone(NEW_YORK).date().isoformat(),
+        greeks=greeks,
+    )

@@ -1,0 +1,457 @@
+"""The leg optimiser: what it promises per unit holds for every fill it allows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from domain.contract import Right, occ_symbol, parse_occ
+from domain.errors import ConfigError, DataError, UsageError
+from domain.market import Chain
+from domain.order import Candidate
+from domain.sessions import expiry_instant
+from domain.units import to_datetime64
+from options.chain import price_chain
+from options.legs import LegSettings, NoCandidate, candidates, closing, drift_from_score, reprice
+from options.legs.candidate import leg_of
+from options.legs.outcomes import atoms, compressed, contract_values, shortfalls, tail_loss
+from options.legs.quotes import net_quotes
+from options.legs.search import forecast
+from options.payoff import is_defined_risk, payoff
+from options.priced import Distribution
+from options.rates import RateCurve
+from options.selector import StrategyChoice
+from options.settings import ChainSettings
+from options.strategies import DEFAULTS, structure_named
+from tests.options.made_chain import AS_OF, made_chain
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "strategies.yaml").read_text())
+SETTINGS = LegSettings.model_validate(CONFIG["legs"])
+MARKET = made_chain(step=1.0)
+LENIENT = LegSettings(min_pop=0.0, min_credit_of_width=0.0, max_spread_of_loss=9.0)
+VIEWS = {"debit": 0.30, "credit": 0.12, "either": 0.12}
+
+
+def choice(name):
+    return StrategyChoice(strategy=name, family=structure_named(name).family, priority=1, reason="A test.")
+
+
+def search(name, priced=MARKET, settings=SETTINGS, **changes):
+    view = {"spot": priced.spot, "drift": 0.0, "forecast_vol": 0.2, "settings": settings, "as_of": AS_OF}
+    return candidates(priced, choice(name), **{**view, **changes})
+
+
+def favourable(structure, priced=MARKET, settings=LENIENT):
+    """A view under which the structure has an edge."""
+    drift = 2.0 * structure.signs.delta
+    vol = 0.09 if structure.family in ("calendar", "butterfly") else VIEWS[structure.premium]
+    vol = 0.6 if structure.family == "backspread" else vol
+    return search(structure.strategy, priced, settings, drift=drift, forecast_vol=vol)
+
+
+def price_of(priced, strike, *, call, expiry=0):
+    piece = priced.slices[expiry]
+    rows = piece.rows[(priced.chain.strike[piece.rows] == strike) & (priced.chain.is_call[piece.rows] == call)]
+    return int(rows[0])
+
+
+@pytest.mark.parametrize("structure", DEFAULTS, ids=lambda structure: structure.strategy)
+@pytest.mark.parametrize("european", [False, True], ids=["american", "european"])
+def test_every_candidate_is_of_defined_risk_and_its_bound_holds(structure, european):
+    priced = made_chain(step=1.0, european=european)
+    found = favourable(structure, priced)
+    assert not isinstance(found, NoCandidate), found
+    assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
+    for item in found:
+        assert is_defined_risk(item.legs)
+        assert item.natural_per_share <= item.worst_per_share <= item.limit_per_share
+        probability, pnl = np.array(item.outcomes).T
+        assert len(item.outcomes) <= 40
+        assert probability.sum() == pytest.approx(1)
+        assert probability @ pnl == pytest.approx(item.expected_value, abs=1e-6)
+        assert -pnl.min() <= float(item.max_loss)
+        assert item.max_profit is None or pnl.max() <= float(item.max_profit) + 0.01
+        assert item.cvar95 <= float(item.max_loss) + 1e-9
+        assert item.score == pytest.approx(item.expected_value / item.cvar95)
+        assert item.expected_value > 0
+        assert item.payoff_basis == ("bound" if structure.family == "calendar" else "exact")
+        if item.payoff_basis == "exact":
+            fees = float(item.fees) / 100
+            worst = payoff(item.legs, float(item.worst_per_share) - fees, np.linspace(0, 400, 8001))
+            assert -worst.min() <= float(item.max_loss) + 1e-9
+            assert -worst.min() == pytest.approx(float(item.max_loss), abs=0.02)
+            for price in item.breakevens:
+                at_root = payoff(item.legs, float(item.worst_per_share) - fees, np.array([price]))
+                assert at_root[0] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("european", [False, True], ids=["american", "european"])
+@pytest.mark.parametrize("rate", [0.0, 0.08])
+@pytest.mark.parametrize("dividend_yield", [0.0, 0.06])
+def test_no_price_at_the_front_expiry_breaks_the_bound_of_a_calendar_or_diagonal(european, rate, dividend_yield):
+    priced = made_chain(european=european, rate=rate, dividend_yield=dividend_yield)
+    prices = np.concatenate([np.linspace(0.01, 5, 50), np.linspace(5, 500, 400), [5_000.0, 50_000.0]])
+    front, back = priced.slices[1], priced.slices[3]
+    for call in (True, False):
+        row = np.array([price_of(priced, 100.0, call=call, expiry=3)])
+        held = contract_values(priced, row, front, prices, slippage=1.0)[0]
+        exercise = np.maximum(prices - 100 if call else 100 - prices, 0.0)
+        short_by = shortfalls(priced, row, front)[0]
+        assert np.all(held >= exercise - short_by - 1e-6)
+        assert (short_by == 0) or european
+        if european and ((call and dividend_yield > 0) or (not call and rate > 0)):
+            assert short_by > 0
+    assert back.expires_at > front.expires_at
+
+
+def test_worked_iron_condor_by_hand():
+    strikes = ((90.0, False, 1), (95.0, False, -1), (105.0, True, -1), (110.0, True, 1))
+    rows = [price_of(MARKET, strike, call=call, expiry=1) for strike, call, _ in strikes]
+    chain = MARKET.chain
+    legs = tuple(leg_of(MARKET, row, quantity) for row, (_, _, quantity) in zip(rows, strikes, strict=True))
+    found = reprice(
+        legs,
+        MARKET,
+        strategy="iron_condor",
+        family="short_volatility",
+        spot=100.0,
+        drift=0.0,
+        forecast_vol=0.15,
+        settings=LegSettings(),
+        as_of=AS_OF,
+    )
+    assert isinstance(found, Candidate)
+    natural = chain.bid[rows[1]] + chain.bid[rows[2]] - chain.ask[rows[0]] - chain.ask[rows[3]]
+    mid = sum(-q * (chain.bid[row] + chain.ask[row]) / 2 for row, (_, _, q) in zip(rows, strikes, strict=True))
+    assert float(found.natural_per_share) == pytest.approx(natural)
+    assert float(found.limit_per_share) == pytest.approx(mid, abs=0.005001)
+    assert found.fees == Decimal("5.20")  # four contracts, both sides, 0.65 each
+    assert found.max_loss == (5 - found.worst_per_share) * 100 + found.fees
+    assert found.max_profit == found.worst_per_share * 100 - found.fees
+    assert found.margin == found.max_loss
+    assert found.breakevens[0] == pytest.approx(95 - float(found.worst_per_share) + 0.052)
+    assert found.breakevens[1] == pytest.approx(105 + float(found.worst_per_share) - 0.052)
+    assert found.liquidity == 50
+    assert found.first_expiry == found.last_expiry
+
+
+def test_a_ten_share_contract_is_priced_as_ten_shares():
+    small, big = made_chain(multiplier=10.0), made_chain(multiplier=100.0)
+    free = LENIENT.model_copy(update={"fee_per_contract": Decimal(0)})
+    structure = structure_named("bull_call_spread")
+    mini, full = favourable(structure, small, free)[0], favourable(structure, big, free)[0]
+    assert [leg.strike for leg in mini.legs] == [leg.strike for leg in full.legs]
+    assert mini.legs[0].multiplier == 10
+    assert mini.max_loss * 10 == full.max_loss
+    assert mini.expected_value * 10 == pytest.approx(full.expected_value)
+    for name in ("delta", "gamma", "vega", "theta", "rho"):
+        assert getattr(mini.greeks, name) * 10 == pytest.approx(getattr(full.greeks, name))
+    assert full.greeks.delta > 1  # shares, not per-share deltas
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 900), st.integers(1, 40)), min_size=2, max_size=2),
+    st.floats(0, 1),
+    st.sampled_from([Decimal("0.01"), Decimal("0.05")]),
+)
+def test_worst_price_concedes_no_more_than_its_share_and_sits_on_the_tick(quotes, slippage, tick):
+    bid = np.array([low / 100 for low, _ in quotes])
+    ask = np.array([(low + wide) / 100 for low, wide in quotes])
+    chain = replace(MARKET.chain.rows(np.array([0, 1])), bid=bid, ask=ask)
+    priced = replace(MARKET, chain=chain)
+    net = net_quotes(priced, np.array([[0, 1]]), np.array([1.0, -1.0]), tick=tick, slippage=slippage)
+    mid = (bid[1] + ask[1] - bid[0] - ask[0]) / 2
+    natural = bid[1] - ask[0]
+    assert net.mid[0] == pytest.approx(mid)
+    assert net.natural[0] == pytest.approx(natural)
+    assert abs(net.limit[0] - mid) <= float(tick) / 2 + 1e-9
+    assert net.worst[0] <= net.limit[0]
+    floor = min(mid - slippage * (mid - natural), net.limit[0])
+    assert floor - 1e-6 <= net.worst[0] < floor + float(tick) + 1e-6
+
+
+def test_index_options_are_quoted_in_nickels():
+    found = favourable(structure_named("bull_put_spread"), made_chain(root="SPX", half_spread=0.03), SETTINGS)
+    assert all(item.worst_per_share % Decimal("0.05") == 0 for item in found)
+    assert all(item.limit_per_share % Decimal("0.05") == 0 for item in found)
+
+
+def test_without_a_view_the_desk_agrees_with_the_markets_forward():
+    front = MARKET.slices[2]
+    flat = forecast(front, spot=100.0, drift=0.0, forecast_vol=0.2)
+    assert flat.prices @ flat.probabilities == pytest.approx(front.forward)
+    up = forecast(front, spot=100.0, drift=0.1, forecast_vol=0.2)
+    assert up.prices @ up.probabilities == pytest.approx(front.forward * np.exp(0.1 * front.tau))
+
+
+def test_a_view_that_equals_the_market_has_no_edge_after_costs():
+    flat = made_chain(step=1.0, skew=0.0, curve=0.0, european=True)
+    for structure in DEFAULTS:
+        found = search(structure.strategy, flat, LENIENT)
+        assert isinstance(found, NoCandidate), structure.strategy
+        assert found.numbers["best_expected_value"] < 0
+
+
+def test_costs_lower_the_expected_value_by_exactly_what_they_are():
+    structure = structure_named("bull_call_spread")
+    dear = LENIENT.model_copy(update={"fee_per_contract": Decimal("1.65")})
+    cheap = favourable(structure)[0]
+    again = reprice(
+        cheap.legs,
+        MARKET,
+        strategy=cheap.strategy,
+        family=cheap.family,
+        spot=100.0,
+        drift=cheap.drift,
+        forecast_vol=cheap.forecast_vol,
+        settings=dear,
+        as_of=AS_OF,
+    )
+    assert cheap.expected_value - again.expected_value == pytest.approx(4.0)
+    assert again.max_loss - cheap.max_loss == Decimal("4.00")
+
+
+@pytest.mark.parametrize(
+    ("code", "change", "settings"),
+    [
+        ("not_executable", {"bid_size": 0.0, "ask_size": 0.0}, {}),
+        ("not_executable", {"bid_size": np.nan, "ask_size": np.nan, "open_interest": 20.0, "volume": 2.0}, {}),
+        ("illiquid", {"open_interest": 9.0}, {}),
+        ("illiquid", {"open_interest": np.nan, "bid_size": np.nan}, {}),
+        ("wide", {}, {"max_spread_of_loss": 1e-6}),
+        ("thin_credit", {}, {"min_credit_of_width": 0.9}),
+        ("unlikely", {}, {"min_pop": 0.99}),
+    ],
+)
+def test_each_screen_refuses_by_name_with_counts(code, change, settings):
+    n = len(MARKET.chain)
+    chain = replace(MARKET.chain, **{name: np.full(n, value) for name, value in change.items()})
+    priced = replace(MARKET, chain=chain)
+    result = search("bull_put_spread", priced, LegSettings(**settings), drift=0.1, forecast_vol=0.12)
+    assert isinstance(result, NoCandidate)
+    assert result.code == code
+    assert result.numbers["enumerated"] > 0
+    assert code in result.detail
+
+
+def test_unusable_chains_and_views_are_refused_not_guessed():
+    assert search("long_call", as_of=AS_OF - timedelta(minutes=5)).code == "future_chain"
+    assert search("long_call", forecast_vol=float("nan")).code == "no_forecast_vol"
+    assert search("long_call", spot=0.0).code == "no_spot"
+    assert search("long_call", made_chain(dtes=(3,))).code == "no_legs"
+    blind = replace(MARKET, slices=tuple(replace(item, smile=None) for item in MARKET.slices))
+    assert search("long_call", blind).code == "no_legs"
+    with pytest.raises(KeyError):
+        forecast(blind.slices[0], spot=100.0, drift=0.0, forecast_vol=0.2)
+
+
+def test_quotes_that_promise_a_free_lunch_are_refused():
+    bid, ask = MARKET.chain.bid.copy(), MARKET.chain.ask.copy()
+    low, high = (price_of(MARKET, strike, call=False, expiry=1) for strike in (95.0, 96.0))
+    bid[high], ask[high] = 5.0, 5.02
+    priced = replace(MARKET, chain=replace(MARKET.chain, bid=bid, ask=ask))
+    legs = (leg_of(priced, low, 1), leg_of(priced, high, -1))
+    assert reprice_of(legs, priced).code == "riskless"
+
+
+def reprice_of(legs, priced, **changes):
+    facts = {
+        "strategy": "bull_put_spread",
+        "family": "credit_vertical",
+        "spot": 100.0,
+        "drift": 0.0,
+        "forecast_vol": 0.2,
+        "settings": SETTINGS,
+        "as_of": AS_OF,
+    }
+    return reprice(legs, priced, **{**facts, **changes})
+
+
+def test_repricing_unchanged_quotes_gives_the_same_figures_and_moved_quotes_do_not():
+    for name in ("bull_put_spread", "call_calendar"):
+        first = favourable(structure_named(name), settings=SETTINGS.model_copy(update={"min_pop": 0.0}))[0]
+        view = {"strategy": name, "family": first.family, "drift": first.drift, "forecast_vol": first.forecast_vol}
+        again = reprice_of(first.legs, MARKET, **view)
+        assert again.model_copy(update={"reason": first.reason}) == first
+        later = reprice_of(first.legs, made_chain(step=1.0, vol=0.35), **view)
+        assert later.limit_per_share != first.limit_per_share
+
+
+def test_repricing_refuses_what_it_cannot_see_or_cover():
+    first = favourable(structure_named("bull_put_spread"), settings=SETTINGS)[0]
+    assert reprice_of(first.legs, made_chain(dtes=(5,))).code == "leg_not_quoted"
+    assert reprice_of(first.legs, made_chain(step=1.0, multiplier=10.0)).code == "multiplier_changed"
+    flagged = replace(MARKET, good=np.zeros(len(MARKET.chain), dtype=bool))
+    assert reprice_of(first.legs, flagged).code == "leg_flagged"
+    blind = replace(MARKET, slices=tuple(replace(item, smile=None) for item in MARKET.slices))
+    assert reprice_of(first.legs, blind).code == "no_smile"
+    naked = tuple(leg for leg in first.legs if leg.quantity < 0)
+    assert reprice_of(naked, MARKET).code == "unbounded"
+    assert reprice_of(first.legs, MARKET, as_of=AS_OF - timedelta(minutes=1)).code == "future_chain"
+    with pytest.raises(UsageError):
+        reprice_of((), MARKET)
+
+
+def close(legs, priced=MARKET, **changes):
+    facts = {"strategy": "bull_put_spread", "family": "credit_vertical", "settings": SETTINGS, "as_of": AS_OF}
+    return closing(legs, priced, **{**facts, "reason": "A test.", **changes})
+
+
+def test_closing_reverses_the_legs_and_bounds_what_it_costs():
+    opened = favourable(structure_named("bull_put_spread"), settings=SETTINGS)[0]
+    order = close(opened.legs)
+    assert order.intent == "close"
+    assert [leg.quantity for leg in order.legs] == [-leg.quantity for leg in opened.legs]
+    assert order.worst_per_share < 0
+    assert order.fees == Decimal("1.30")
+    assert order.max_loss == -order.worst_per_share * 100 + order.fees
+    assert order.outcomes == ((1.0, -float(order.max_loss)),)
+    assert order.greeks.delta == pytest.approx(-opened.greeks.delta)
+    assert close(opened.legs, urgency=1.0).worst_per_share <= order.worst_per_share
+    long_one = favourable(structure_named("long_call"), settings=LENIENT)[0]
+    sale = close(long_one.legs)
+    assert sale.expected_value > 0
+    assert sale.max_loss == Decimal("0.65")  # selling costs its fee at most
+
+
+def test_closing_accepts_a_zero_bid_but_no_missing_quote():
+    legs = favourable(structure_named("long_put"), settings=LENIENT)[0].legs
+    row = int(np.flatnonzero(MARKET.chain.symbol == legs[0].symbol)[0])
+    bid, ask = MARKET.chain.bid.copy(), MARKET.chain.ask.copy()
+    bid[row], ask[row] = 0.0, 0.05
+    worthless = replace(MARKET, chain=replace(MARKET.chain, bid=bid, ask=ask))
+    assert isinstance(close(legs, worthless), Candidate)
+    bid[row] = np.nan
+    assert close(legs, worthless).code == "leg_not_quoted"
+    assert close(legs, made_chain(dtes=(5,))).code == "leg_not_quoted"
+    assert close(legs, as_of=AS_OF - timedelta(minutes=1)).code == "future_chain"
+    unvalued = replace(MARKET, delta=np.full(len(MARKET.chain), np.nan))
+    assert close(legs, unvalued).code == "no_greeks"
+
+
+@given(st.floats(-1, 1), st.floats(0.05, 2))
+def test_drift_is_bounded_odd_and_zero_without_a_view(score, vol):
+    drift = drift_from_score(score, vol, SETTINGS)
+    assert abs(drift) <= SETTINGS.max_drift
+    assert drift == -drift_from_score(-score, vol, SETTINGS)
+    assert drift_from_score(0.0, vol, SETTINGS) == 0
+
+
+@pytest.mark.parametrize(("score", "vol"), [(1.01, 0.2), (float("nan"), 0.2), (0.5, 0.0), (0.5, float("inf"))])
+def test_an_absurd_score_or_volatility_gives_no_drift(score, vol):
+    with pytest.raises(DataError):
+        drift_from_score(score, vol, SETTINGS)
+
+
+pnl_points = st.lists(st.tuples(st.floats(-1e4, 1e4), st.floats(0.001, 1)), min_size=1, max_size=200)
+
+
+@given(pnl_points)
+def test_compression_keeps_the_mean_and_the_tail_is_the_worst_twentieth(points):
+    pnl, weight = np.array(points).T
+    chance = weight / weight.sum()
+    small = np.array(compressed(pnl, chance))
+    assert len(small) <= 40
+    assert small[:, 0].sum() == pytest.approx(1)
+    assert small[:, 0] @ small[:, 1] == pytest.approx(chance @ pnl, abs=1e-6)
+    assert small[:, 1].min() >= pnl.min()
+    assert small[:, 1].max() <= pnl.max()
+    assert -pnl @ chance - 1e-6 <= tail_loss(pnl, chance) <= -pnl.min() + 1e-6
+
+
+def test_tail_loss_of_a_hundred_equal_outcomes_is_the_mean_of_the_worst_five():
+    assert tail_loss(np.arange(100.0)[::-1] - 50, np.full(100, 0.01)) == pytest.approx(48)
+
+
+@given(st.integers(10, 300))
+def test_atoms_keep_the_mean_of_the_distribution(count):
+    prices = np.linspace(50, 150, 101)
+    weight = np.exp(-(((prices - 97) / 12) ** 2))
+    distribution = Distribution(0.1, prices, weight / weight.sum())
+    points = atoms(distribution, count)
+    assert points.mean() == pytest.approx(prices @ distribution.probabilities)
+    assert np.all(np.diff(points) >= -1e-9)
+
+
+def test_settings_refuse_misspelt_keys_unknown_names_and_doubles():
+    with pytest.raises(ValidationError, match="fee_per_contrat"):
+        LegSettings.model_validate({"fee_per_contrat": 1})
+    double = [{"strategy": "long_call"}, {"strategy": "long_call"}]
+    with pytest.raises(ValidationError, match="listed twice"):
+        LegSettings.model_validate({"structures": double})
+    with pytest.raises(ConfigError, match="jade_lizard"):
+        SETTINGS.structure("jade_lizard")
+    assert SETTINGS.structure("iron_condor").dte == (25, 60)
+
+
+def test_what_the_model_calls_impossible_is_not_free():
+    far_out = structure_named("bear_call_spread").model_copy(update={"sold_delta": (0.15, 0.2)})
+    sure = LENIENT.model_copy(update={"structures": (far_out,), "model_doubt": 0.0})
+    wary = sure.model_copy(update={"model_doubt": 0.01})
+    blind, sober = (search("bear_call_spread", settings=s, forecast_vol=0.05)[0] for s in (sure, wary))
+    assert blind.cvar95 < 0.1 * float(blind.max_loss)
+    assert sober.cvar95 >= 0.2 * float(sober.max_loss) - 0.1 * sober.expected_value - 100
+    assert sober.outcomes[0][1] == pytest.approx(-float(sober.max_loss), rel=0.8)
+    assert sober.score < blind.score
+
+
+def real_chain(folder, ticker, as_of):
+    from pyarrow import compute, parquet
+
+    table = parquet.read_table(folder / "multi_ticker_chains_2026_02" / "seven_tickers.parquet")
+    table = table.filter(compute.equal(table["ticker"], ticker))
+    stamps = table["snapshot_utc"].to_numpy().astype("datetime64[s]")
+    table = table.filter(stamps == to_datetime64(as_of))
+    parts = [parse_occ(symbol) for symbol in table["contract"].to_pylist()]
+    n, column = len(parts), {name: table[name].to_numpy() for name in ("bid", "ask", "last", "volume", "open_interest")}
+    fixed = {part.expiry: to_datetime64(expiry_instant(part.expiry, am_settled=False)) for part in parts}
+    return Chain(
+        ticker=ticker,
+        as_of=as_of,
+        spot=float(table["underlying_price"][0].as_py()),
+        spot_source="quoted",
+        symbol=np.array([occ_symbol(part.root, part.expiry, part.right, part.strike) for part in parts]),
+        root=np.array([part.root for part in parts]),
+        is_call=np.array([part.right is Right.CALL for part in parts]),
+        strike=np.array([float(part.strike) for part in parts]),
+        expiry=np.array([part.expiry for part in parts], dtype="datetime64[D]"),
+        expires_at=np.array([fixed[part.expiry] for part in parts]),
+        am_settled=np.zeros(n, dtype=bool),
+        european=np.zeros(n, dtype=bool),
+        standard=np.ones(n, dtype=bool),
+        multiplier=np.full(n, 100.0),
+        bid_size=np.full(n, np.nan),
+        ask_size=np.full(n, np.nan),
+        vendor_iv=table["implied_vol"].to_numpy(),
+        **column,
+    )
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("ticker", ["SPY", "NVDA", "IBIT"])
+def test_real_quotes_give_candidates_whose_promises_hold(shared_data, ticker):
+    as_of = datetime(2026, 2, 12, 15, 10, tzinfo=UTC)
+    curve = RateCurve(np.array([0.1, 1.0]), np.array([0.037, 0.036]))
+    priced = price_chain(real_chain(shared_data, ticker, as_of), as_of=as_of, curve=curve, settings=ChainSettings())
+    level = next(piece.atm_vol for piece in priced.slices if piece.tau > 30 / 365)
+    for name in ("bull_put_spread", "iron_condor", "put_calendar"):
+        found = search(name, priced, SETTINGS, forecast_vol=0.85 * level, as_of=as_of)
+        assert not isinstance(found, NoCandidate), found
+        for item in found:
+            assert is_defined_risk(item.legs)
+            assert item.expected_value > 0
+            assert -item.outcomes[0][1] <= float(item.max_loss)
+            assert item.liquidity >= 1
+            assert item.natural_per_share <= item.worst_per_share <= item.limit_per_share
+
+
+def test_the_same_chain_gives_identical_candidates():
+    first, second = search("iron_condor", forecast_vol=0.15), search("iron_condor", forecast_vol=0.15)
+    assert [item.model_dump_json() for item in first] == [item.model_dump_json() for item in second]
