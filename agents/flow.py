@@ -23,7 +23,6 @@ from signals.positioning import plausible, put_call, put_call_history, unusual
 from signals.settings import SignalSettings
 
 NAME = "flow"
-CONVENTION = "dealers long calls, short puts"
 
 Found = Signal | Abstention
 
@@ -142,13 +141,14 @@ def _dealer_gamma(snapshot: MarketSnapshot, priced: PricedChain, settings: Signa
     from options.exposure import gamma_exposure, walls, zero_gamma
 
     flow = settings.flow
-    gross = _gross_gamma(priced)
+    # With every sign alike nothing cancels: that total is the gross.
+    gross = abs(gamma_exposure(priced, "dealers_short_all").total)
     if not gross > 0:
         refusal = Refusal("no_open_interest", f"no row of {priced.ticker} has both gamma and open interest")
         return abstain(NAME, priced.ticker, refusal, measure="dealer gamma")
-    net = float(gamma_exposure(priced).total)
+    net = gamma_exposure(priced, flow.gamma_convention).total
     share = net / gross
-    root = zero_gamma(priced)
+    root = zero_gamma(priced, flow.gamma_convention)
     call_wall, put_wall = walls(priced)
     conviction = min(ramp(abs(share), start=flow.gamma_share, full=flow.gamma_full), flow.cap)
     side = Direction.NEUTRAL
@@ -162,16 +162,10 @@ def _dealer_gamma(snapshot: MarketSnapshot, priced: PricedChain, settings: Signa
         "spot_over_zero_gamma_decimal": priced.spot / root - 1.0 if root else None,
         "call_wall_usd": call_wall,
         "put_wall_usd": put_wall,
-        "convention": CONVENTION,
+        "convention": flow.gamma_convention,
     }
     edge = "dealer_long_gamma" if share >= 0 else "dealer_short_gamma"
     return _claim(snapshot, priced, edge, side, conviction, figures, settings)
-
-
-def _gross_gamma(priced: PricedChain) -> float:
-    """Σ |gamma| × open interest × multiplier × S² × 1 %: what net gamma is a share of, USD per 1 % move."""
-    shares = priced.gamma * priced.chain.open_interest * priced.chain.multiplier
-    return float(np.nansum(np.abs(shares))) * priced.spot**2 * 0.01
 
 
 def _pin(snapshot: MarketSnapshot, priced: PricedChain, settings: SignalSettings) -> Signal | None:
@@ -190,7 +184,9 @@ def _pin(snapshot: MarketSnapshot, priced: PricedChain, settings: SignalSettings
     heaviest = int(np.argmax(held))
     strike, share = float(strikes[heaviest]), float(held[heaviest]) / total
     distance = abs(strike / priced.spot - 1.0)
-    if distance > flow.pin_distance or share < flow.pin_share or float(gamma_exposure(priced).total) <= 0:
+    if distance > flow.pin_distance or share < flow.pin_share:
+        return None
+    if gamma_exposure(priced, flow.gamma_convention).by_strike.get(strike, 0.0) <= 0:
         return None
     closeness = 1.0 - distance / flow.pin_distance
     conviction = min(ramp(share, start=flow.pin_share, full=flow.pin_full), flow.cap) * closeness
@@ -200,7 +196,7 @@ def _pin(snapshot: MarketSnapshot, priced: PricedChain, settings: SignalSettings
         "distance_decimal": distance,
         "days_to_expiry": near[0].tau * DAYS_PER_YEAR,
         "max_pain_usd": max_pain(priced, near[0].expiry),
-        "convention": CONVENTION,
+        "convention": flow.gamma_convention,
     }
     return _claim(snapshot, priced, "pin", Direction.BEARISH, conviction, figures, settings)
 

@@ -55,7 +55,7 @@ class DeskSettings(Record):
 
     feed: FeedName = "simulated"
     debate: Literal["rules", "llm"] | None = None  # None: llm when a key or endpoint is configured, else rules
-    watchlist: dict[FeedName, tuple[str, ...]] = {}
+    watchlist: dict[str, tuple[str, ...]] = {}
     starting_cash: Decimal = Field(default=Decimal(100_000), gt=0)
     auto_execute: bool = False
     order_life_minutes: int = Field(default=240, gt=0)
@@ -107,6 +107,11 @@ def validated(kind: type[R], content: object, *, where: str) -> R:
         return kind.model_validate(content)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_faults(kind, error)}") from error
+
+
+def read_mapping(kind: type[R], path: Path) -> R:
+    """A YAML file that a person points to, validated into `kind`."""
+    return validated(kind, _mapping(path), where=str(path))
 
 
 def _faults(kind: type[Record], error: ValidationError) -> str:

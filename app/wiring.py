@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from execution.paper import PaperBroker, PaperSettings
-from memory.desk import PostgresDeskState
-
 from agents.debate.settings import DebateSettings
 from app.clock import WallClock
 from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, validated
@@ -20,13 +17,17 @@ from app.versions import code_version
 from domain.errors import ConfigError
 from domain.ports import Clock, DebateEngine, MarketFeed, ModelRecord
 from domain.record import digest
+from execution.paper import PaperBroker
+from execution.settings import PaperSettings
 from feeds.library import MarketLibrary
+from feeds.sectors import SectorSettings
 from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots
 from memory.audit import PostgresAuditLog
+from memory.desk import PostgresDeskState
 from memory.engine import Database
 from memory.model_record import PostgresModelRecord
 from memory.orders import PostgresOrderStore
-from memory.recall import PostgresSituationMemory
+from memory.recall import PostgresSituationMemory, RecallSettings
 from memory.runs import PostgresRunStore
 from memory.snapshots import ParquetSnapshotStore
 from memory.switches import Switches
@@ -53,6 +54,7 @@ class Configuration:
     graph: GraphSettings
     debate: DebateSettings
     paper: PaperSettings
+    recall: RecallSettings
 
     @property
     def home(self) -> Path:
@@ -86,6 +88,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
         graph=graph,
         debate=load(DebateSettings, "debate", own),
         paper=load(PaperSettings, "execution", own, section="paper"),
+        recall=load(RecallSettings, "memory", own),
     )
 
 
@@ -143,7 +146,7 @@ class Desk:
     @cached_property
     def memory(self) -> PostgresSituationMemory:
         """Past situations."""
-        return PostgresSituationMemory(self.engine)
+        return PostgresSituationMemory(self.engine, feed=self.account, settings=self.configuration.recall)
 
     @cached_property
     def models(self) -> PostgresModelRecord:
@@ -218,14 +221,14 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFe
     if name == "recorded":
         from feeds.recorded.feed import RecordedFeed
 
-        return RecordedFeed(library, clock, sectors=sector_map(config))
+        return RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
     from feeds.cboe.feed import CboeFeed
     from feeds.cboe.settings import CboeSettings
 
-    from feeds.cboe.client import CboeClient
+    from feeds.cboe.client import CboeClient, CboeFeed, CboeSettings
 
     settings = validated(CboeSettings, read_yaml("feeds", own).get("cboe", {}), where="feeds.yaml, cboe")
-    return CboeFeed(CboeClient(settings, config.home / "cache" / "cboe"), clock)
+    return CboeFeed(CboeClient(settings, clock, config.home / "cache" / "cboe"), clock)
 
 
 def chosen_engine(config: Configuration, asked: str | None) -> str:

@@ -71,7 +71,8 @@ async def _refused(dispatch: Dispatch, at: Instant, refusal: Refused) -> Sent:
 
 async def _settled(dispatch: Dispatch, fills: tuple[Fill, ...], at: Instant, chain: Chain) -> Sent:
     filled, wanted = sum(fill.units for fill in fills), dispatch.order.units
-    if filled == wanted:
+    steps: tuple[OrderState, ...]
+    if filled >= wanted:
         steps, reason = (OrderState.FILLED,), f"filled {filled} of {wanted}: {fills[0].rule}"
     elif filled:
         steps = (OrderState.PARTIALLY_FILLED, OrderState.CANCELLED)

@@ -41,12 +41,13 @@ def fill(order: StagedOrder, *, key: str, at: datetime, quotes: Chain, settings:
     rows = [_row(leg, quotes) for leg in legs]
     prices = [_price(leg, quotes, row, settings.half_spread_fraction) for leg, row in zip(legs, rows, strict=True)]
     net = -sum((price * leg.quantity for leg, price in zip(legs, prices, strict=True)), Decimal(0))
-    units = min([order.units, *(_available(leg, quotes, row) for leg, row in zip(legs, rows, strict=True))])
-    if not settings.limited_by_size:
-        units = order.units
+    units = order.units
+    if settings.limited_by_size:
+        units = min([units, *(_available(leg, quotes, row) for leg, row in zip(legs, rows, strict=True))])
     if net < least_accepted(order) or units < 1:
         return ()
     fees = settings.fee_per_contract * sum(abs(leg.quantity) for leg in legs) * units
+    when = f"{quotes.as_of:%Y-%m-%d %H:%M}Z"
     parts = tuple(
         LegFill(symbol=leg.symbol, quantity=leg.quantity * units, price=price)
         for leg, price in zip(legs, prices, strict=True)
@@ -61,7 +62,7 @@ def fill(order: StagedOrder, *, key: str, at: datetime, quotes: Chain, settings:
             legs=parts,
             fees=fees,
             cash=premium - fees,
-            rule=f"mid and {settings.half_spread_fraction:g} of the half-spread, quotes of {quotes.as_of:%Y-%m-%d %H:%M}Z",
+            rule=f"mid, less {settings.half_spread_fraction:g} of the half-spread on quotes of {when}",
         ),
     )
 

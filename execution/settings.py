@@ -1,6 +1,5 @@
 """Settings of the room, from `config/execution.yaml`."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 from pydantic import Field
@@ -15,8 +14,3 @@ class PaperSettings(Record):
     fee_per_contract: Decimal = Field(default=Decimal("0.65"), ge=0)  # USD
     max_quote_age_minutes: float = Field(default=30, gt=0)
     limited_by_size: bool = True  # fill no more units than the quoted sizes hold, where sizes are known
-
-    @property
-    def max_quote_age(self) -> timedelta:
-        """Oldest quote that may fill."""
-        return timedelta(minutes=self.max_quote_age_minutes)

@@ -68,8 +68,12 @@ def with_options(url: str, role: str | None = PIPELINE, **settings: str) -> str:
 
 
 def conninfo(url: str) -> str:
-    """The same database as a libpq URI, for psycopg itself."""
-    return _parse(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The same database in libpq's own words, for psycopg itself: libpq reads no "+" as a space in a URI."""
+    from psycopg.conninfo import make_conninfo
+
+    parsed = _parse(url)
+    query = {name: value if isinstance(value, str) else ",".join(value) for name, value in parsed.query.items()}
+    return make_conninfo(**parsed.translate_connect_args(username="user", database="dbname"), **query)
 
 
 def engine(url: str, *, pool_size: int = 5) -> "AsyncEngine":

@@ -53,7 +53,7 @@ class RecallSettings(Record):
 
 def situation_vector(composite: CompositeSignal, regime: str) -> Floats:
     """Unit vector of shape `(len(FEATURES),)`. Raises `UsageError` for an unknown regime."""
-    if regime not in Regime:
+    if regime not in set(Regime):
         raise UsageError(f"{regime!r} is no regime.", remedy=f"Known are {', '.join(Regime)}.")
     features = dict.fromkeys(FEATURES, 0.0)
     features |= {name: getattr(composite, name) for name in SCORES}

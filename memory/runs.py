@@ -46,7 +46,7 @@ class PostgresRunStore:
             detail="",
         )
         async with self._engine.begin() as connection:
-            if (await connection.execute(new.on_conflict_do_nothing())).rowcount:
+            if await connection.scalar(new.on_conflict_do_nothing().returning(RunTable.run_id)):
                 return RunRow(request=request, state="running", started_at=started_at)
             holder = await connection.scalar(select(RunTable.run_id).where(RunTable.slot == request.slot))
         if holder is not None and holder != request.run_id:

@@ -183,13 +183,13 @@ def _terms(
     call = np.asarray(is_call, dtype=np.bool_)
     if forward is not None and discount is not None and spot is None and rate is None and dividend_yield is None:
         f, d = np.asarray(forward, dtype=np.float64), np.asarray(discount, dtype=np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             r = np.where(t > 0, -np.log(d) / t, 0.0)
         return _Terms(f, f, k, d, t, call, r, np.zeros_like(r), forward_form=True)
     if spot is not None and rate is not None and dividend_yield is not None and forward is None and discount is None:
         s, r = np.asarray(spot, dtype=np.float64), np.asarray(rate, dtype=np.float64)
         carry = r - np.asarray(dividend_yield, dtype=np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return _Terms(s, s * np.exp(carry * t), k, np.exp(-r * t), t, call, r, carry, forward_form=False)
     raise TypeError("give either forward and discount, or spot, rate and dividend_yield; not a mixture")
 
@@ -270,7 +270,7 @@ def _invert(undiscounted: Floats, f: Floats, k: Floats, tau: Floats, call: Bools
 
 
 def _deviation(distance: Floats, b: Floats, room: Floats) -> Floats:
-    """s = σ√τ with b(−distance, s) = `b`; `room` is b_max − b, given apart because the difference would round."""
+    """Deviation s = σ√τ with b(−distance, s) = `b`; `room` is b_max − b, apart because it would round."""
     low = b * _SQRT_2PI * np.exp(0.5 * wrightomega(2.0 * np.log(distance / (b * _SQRT_2PI))))
     high = -2.0 * ndtri(0.5 * room)
     low = np.minimum(low, high)

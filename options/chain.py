@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.market import Chain, DataNote
-from domain.sessions import session_of
 from domain.units import Floats, from_datetime64, year_fraction
 from options import black
 from options.hygiene import Flag, Flags, count_flags, flag_rows, outside_bounds
 from options.parity import Forward, ImpliedSpot, completed, forward_curve, implied_spot, parity_forwards, spot_of
 from options.priced import ChainRefusal, ExpirySlice, PricedChain, Smile
 from options.rates import RateCurve
+from options.refusal import refusal, refuse_rows, refuse_stamp
 from options.settings import ChainSettings
 from options.smile import fit_smile, smile_vol
 from options.surface import row_vols
@@ -38,11 +38,11 @@ def price_chain(
     worth: little out of the money, more in it. Refusal codes: empty_chain, future_chain, out_of_session, stale_chain,
     bad_numbers, expired, all_crossed, mostly_crossed, one_sided_chain, no_forward, spot_mismatch.
     """
-    if refusal := _refuse_stamp(chain, as_of, settings):
-        return refusal
+    if refused := refuse_stamp(chain, as_of, settings):
+        return refused
     flags = flag_rows(chain, as_of=as_of, settings=settings)
-    if refusal := _refuse_rows(chain, flags, as_of, settings):
-        return refusal
+    if refused := refuse_rows(chain, flags, as_of, settings):
+        return refused
     parities = parity_forwards(chain, usable=flags == 0, curve=curve, settings=settings)
     mended = _mend_spot(chain, spot_of(parities, curve, settings), settings)
     if isinstance(mended, ChainRefusal):
@@ -52,7 +52,7 @@ def price_chain(
         found for found in completed(chain, parities, curve, settings) if not (flags[found.rows] & Flag.EXPIRED).any()
     ]
     if not forwards:
-        return _refusal(
+        return refusal(
             "no_forward", chain, "has no expiry with enough call-put pairs, and no rate curve is known", rows=len(chain)
         )
     return _price_rows(chain, flags, forwards, (*notes, *_forward_notes(chain, forwards)), settings)
@@ -187,10 +187,10 @@ def _mend_spot(
         return chain, ()
     gap = abs(implied.spot / chain.spot - 1.0)
     if gap > settings.max_spot_gap:
-        return _refusal(
+        return refusal(
             "spot_mismatch",
             chain,
-            f"quotes a spot of {chain.spot:g} while its options imply {implied.spot:.2f}: other share units or another day",
+            f"quotes a spot of {chain.spot:g} while its options imply {implied.spot:.2f}: other units or day",
             quoted=chain.spot,
             implied=implied.spot,
         )
@@ -224,63 +224,3 @@ def _forward_notes(chain: Chain, forwards: list[Forward]) -> list[DataNote]:
         for code, (found, text) in texts.items()
         if found
     ]
-
-
-def _refuse_stamp(chain: Chain, as_of: datetime, settings: ChainSettings) -> ChainRefusal | None:
-    if len(chain) == 0:
-        return _refusal("empty_chain", chain, "has no rows", rows=0)
-    age = (as_of - chain.as_of) / timedelta(minutes=1)
-    if age < 0:
-        return _refusal("future_chain", chain, f"is stamped {-age:.1f} min after the run's instant", age_minutes=age)
-    if session_of(chain.as_of) is None:
-        stamp = f"{chain.as_of:%Y-%m-%d %H:%M} UTC"
-        return _refusal(
-            "out_of_session", chain, f"was quoted outside New York trading hours, at {stamp}", age_minutes=age
-        )
-    if age > settings.max_quote_age_minutes:
-        limit = settings.max_quote_age_minutes
-        return _refusal(
-            "stale_chain", chain, f"is {age:.1f} min old, more than {limit:g}", age_minutes=age, limit_minutes=limit
-        )
-    return None
-
-
-def _refuse_rows(chain: Chain, flags: Flags, as_of: datetime, settings: ChainSettings) -> ChainRefusal | None:
-    rows = len(chain)
-    bad = int(np.count_nonzero(flags & Flag.BAD_NUMBER))
-    if not (np.isfinite(chain.spot) and chain.spot > 0):
-        return _refusal("bad_numbers", chain, f"has no usable spot ({chain.spot})", rows=rows, bad_rows=bad)
-    if bad > settings.max_bad_share * rows:
-        return _refusal(
-            "bad_numbers",
-            chain,
-            f"has impossible strikes, quotes or expiries in {bad} of {rows} rows",
-            rows=rows,
-            bad_rows=bad,
-        )
-    if (flags & Flag.EXPIRED).all():
-        return _refusal(
-            "expired", chain, f"has only contracts expired by {as_of:%Y-%m-%d %H:%M} UTC: {rows}", rows=rows
-        )
-    alive = flags & (Flag.EXPIRED | Flag.NO_QUOTE | Flag.BAD_NUMBER | Flag.ZERO_BID) == 0
-    quoted = int(np.count_nonzero(alive))
-    crossed = int(np.count_nonzero(alive & (flags & (Flag.CROSSED | Flag.LOCKED) != 0)))
-    if quoted and crossed > settings.max_crossed_share * quoted:
-        return _refusal(
-            "all_crossed" if crossed == quoted else "mostly_crossed",
-            chain,
-            f"has {crossed} of {quoted} two-sided quotes crossed or locked",
-            crossed=crossed,
-            quoted=quoted,
-        )
-    calls = int(np.count_nonzero(alive & chain.is_call))
-    puts = quoted - calls
-    if not (calls and puts):
-        detail = f"has {calls} calls and {puts} puts with two-sided quotes among {rows} rows"
-        return _refusal("one_sided_chain", chain, detail, calls=calls, puts=puts, rows=rows)
-    return None
-
-
-def _refusal(code: str, chain: Chain, detail: str, **numbers: float) -> ChainRefusal:
-    finite = {name: float(value) for name, value in numbers.items()}
-    return ChainRefusal(code=code, detail=f"The chain of {chain.ticker} {detail}.", numbers=finite)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from domain.errors import DataError
 from domain.units import Floats
 from options.black import price
 from options.priced import Distribution, Smile
@@ -47,13 +48,13 @@ def physical(smile: Smile, *, spot: float, drift: float, forecast_vol: float, ta
 
     The log-prices of `risk_neutral(smile)` are stretched about their mean until their standard deviation is
     `forecast_vol`·√`tau`, keeping skew and kurtosis, and shifted until the mean price is `spot`·exp(`drift`·`tau`).
-    `drift` and `forecast_vol` are decimals a year, `tau` years, `spot` USD per share. Raises `ValueError` unless `spot`,
-    `forecast_vol` and `tau` are positive and `drift` finite.
+    `drift` and `forecast_vol` are decimals a year, `tau` years, `spot` USD per share. Raises `DataError` unless
+    `spot`, `forecast_vol` and `tau` are positive and `drift` finite.
     """
     if not (spot > 0 and forecast_vol > 0 and tau > 0 and np.isfinite(spot * np.exp(drift * tau) * forecast_vol)):
-        raise ValueError(
-            f"a physical distribution needs positive spot, forecast_vol and tau and a finite drift; "
-            f"got spot={spot}, drift={drift}, forecast_vol={forecast_vol}, tau={tau}"
+        raise DataError(
+            f"No distribution has spot {spot}, drift {drift}, volatility {forecast_vol} and horizon {tau} years.",
+            remedy="Spot, volatility and horizon must be positive, the drift finite.",
         )
     market = risk_neutral(smile)
     logs = np.log(market.prices)
@@ -65,12 +66,15 @@ def physical(smile: Smile, *, spot: float, drift: float, forecast_vol: float, ta
 
 
 def expectation(distribution: Distribution, values: Floats) -> Floats:
-    """Probability-weighted mean of `values`, shape `(..., m)` along the distribution's prices; returns shape `(...)`."""
+    """Probability-weighted mean of `values`, shape `(..., m)` along the prices; returns shape `(...)`."""
     return np.asarray(values @ distribution.probabilities)
 
 
 def probability_between(distribution: Distribution, low: float, high: float) -> float:
-    """P(low < S ≤ high), USD per share; 0 when `high` ≤ `low`. Buckets meet halfway between prices and are cut linearly."""
+    """P(low < S ≤ high), USD per share; 0 when `high` ≤ `low`.
+
+    Buckets meet halfway between prices and are cut linearly.
+    """
     prices = distribution.prices
     if len(prices) == 1:
         return float(low < prices[0] <= high)
@@ -82,7 +86,7 @@ def probability_between(distribution: Distribution, low: float, high: float) -> 
 
 
 def _edges(smile: Smile, n: int) -> Floats:
-    """n − 1 bucket edges in log-moneyness, even between the points with `_TAIL` probability outside."""
+    """The n − 1 bucket edges in log-moneyness, even between the points with `_TAIL` probability outside."""
     deviation = float(smile_vol(smile, 0.0)) * np.sqrt(smile.tau)
     k = np.linspace(-_REACH, _REACH, 1_601) * deviation
     below, above = smile_cdf(smile, k)

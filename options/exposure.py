@@ -93,10 +93,9 @@ def zero_gamma(priced: PricedChain, convention: Convention = DEFAULT_CONVENTION)
 
     spots = priced.spot * np.linspace(1.0 - _SEARCH, 1.0 + _SEARCH, _SEARCH_POINTS)
     profile = gamma_profile(priced, spots, convention)
-    signs = np.sign(profile)
-    roots = [float(spot) for spot in spots[(signs == 0) & (np.abs(profile).max() > 0)]]
-    for left in np.flatnonzero(signs[:-1] * signs[1:] < 0):
-        roots.append(float(brentq(total, spots[left], spots[left + 1], xtol=_ROOT_ERROR)))
+    spots, signs = spots[profile != 0], np.sign(profile[profile != 0])
+    changes = np.flatnonzero(signs[:-1] != signs[1:])
+    roots = [float(brentq(total, spots[left], spots[left + 1], xtol=_ROOT_ERROR)) for left in changes]
     return min(roots, key=lambda root: (abs(root - priced.spot), root), default=None)
 
 

@@ -27,7 +27,7 @@ class RateCurve:
 
     def rate(self, tau: ArrayLike) -> Floats:
         """Continuously compounded rate to `tau` years, any shape."""
-        return np.asarray(np.interp(tau, self.years, self.rates), dtype=np.float64)
+        return np.asarray(np.interp(np.asarray(tau, dtype=np.float64), self.years, self.rates), dtype=np.float64)
 
     def discount(self, tau: ArrayLike) -> Floats:
         """Value today of 1 USD paid in `tau` years: exp(−r·τ)."""

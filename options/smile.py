@@ -129,10 +129,10 @@ def _penalised(knots: Floats, basis: Floats, relative: Floats, error: Floats, st
     bends = curvature * np.sqrt(span / _KNOT_STEP) / _BEND
     penalty = stiffness * bends.T @ bends
     trust = np.ones_like(relative)
-    values = np.zeros(len(knots))
+    values: Floats = np.zeros(len(knots))
     for _ in range(_ROUNDS):
         weighted = basis * (trust / error**2)[:, None]
-        values = np.linalg.solve(weighted.T @ basis + penalty, weighted.T @ relative)
+        values = np.asarray(np.linalg.solve(weighted.T @ basis + penalty, weighted.T @ relative), dtype=np.float64)
         miss = np.abs(relative - basis @ values) / error
         scale = max(1.0, 1.4826 * float(np.sort(miss)[len(miss) // 2]))  # np.median is ten times slower here
         trust = _HUBER / np.maximum(miss / scale, _HUBER)
@@ -169,7 +169,7 @@ def _is_distribution(smile: Smile, at_money: float) -> bool:
 
 
 def _slopes(knots: Floats, values: Floats) -> Floats:
-    """Slopes of the parabola through each knot and its neighbours, one-sided at the ends; `values` may carry columns."""
+    """Slopes of the parabola through each knot and its neighbours, one-sided at the ends; columns apart."""
     steps = np.diff(knots).reshape(-1, *(1,) * (values.ndim - 1))
     chords = np.diff(values, axis=0) / steps
     slopes = np.empty_like(values)

@@ -4,7 +4,7 @@ There are no defaults here on purpose: a threshold written in two places is two 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -78,6 +78,9 @@ class FlowSettings(Record):
     min_expiry_days: Count  # … and not about to expire, where volume above open interest is ordinary
     unusual_share: Share  # share of the day's volume that starts to speak
     unusual_full: Share  # share at which conviction is full
+    gamma_convention: Literal[  # whom the assumption puts on which side; names of `options.exposure`
+        "dealers_long_calls_short_puts", "dealers_short_calls_long_puts", "dealers_short_all"
+    ]
     gamma_share: Share  # |net| / gross dealer gamma that starts to speak
     gamma_full: Share
     pin_days: Positive

@@ -29,7 +29,7 @@ async def new_request(
     """What a run is asked to do: which instant, which names, under which fingerprint."""
     settings, feed = desk.configuration.graph, desk.feed.name
     as_of = at or await next_instant(desk)
-    names = tuple(watchlist) or desk.configuration.desk.watchlist.get(feed, ()) or await desk.feed.universe(as_of)  # type: ignore[call-overload]
+    names = tuple(watchlist) or desk.configuration.desk.watchlist.get(feed, ()) or await desk.feed.universe(as_of)
     mark = fingerprint(settings, desk.debate_engine)
     unique = mark[:8] if slot else secrets.token_hex(2)
     return RunRequest(

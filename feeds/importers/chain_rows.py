@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.errors import UsageError
 from domain.market import Chain, DataNote
-from domain.sessions import NEW_YORK, close_known_at, expiry_instant, is_session
+from domain.sessions import FIRST_DAY, NEW_YORK, close_known_at, expiry_instant, is_session
 from domain.units import Bools, Days, Floats, Instants, from_datetime64
 from feeds.importers.imported import Imported
 from feeds.importers.roots import guess_root, is_adjusted_root, rule_of
@@ -57,9 +57,11 @@ def rights(table: RawTable, column: str) -> Bools:
     return np.asarray(initials == "C", dtype=bool)
 
 
-def session_closes(days: Days) -> tuple[Instants, Bools]:
+def session_closes(table: RawTable, days: Days) -> tuple[Instants, Bools]:
     """Close of each day's session and whether the day is one: the knowledge rule of chains dated without a time."""
     unique, where = np.unique(days, return_inverse=True)
+    if (unique < np.datetime64(FIRST_DAY)).any():
+        raise table.bad(f"{unique[0]} lies before the trading calendar, which begins {FIRST_DAY}")
     return close_known_at(unique)[where], np.array([is_session(day) for day in unique.tolist()], dtype=bool)[where]
 
 

@@ -10,7 +10,7 @@ from domain.errors import DataError
 from domain.market import DataNote
 from domain.record import Record
 from domain.sessions import close_known_at
-from domain.units import Floats, Instants
+from domain.units import Floats
 from feeds.importers.chain_rows import ChainRows, assemble, rights, session_closes
 from feeds.importers.imported import Imported, StoredSeries
 from feeds.importers.market_series import history
@@ -44,7 +44,8 @@ class ColumnMapping(Record):
     """How the columns of a file correspond to ours.
 
     `columns` maps our name to the file's. For chains `as_of` is a capture time, read in `zone` where it has no
-    offset, or a day when `dated` is set, which then counts from that session's close. `multiplier` is shares per
+    offset, or a day when `dated` is set, which then counts from that session's close. Dates other than 2024-07-05 need
+    their `date_format`, e.g. "%m/%d/%Y": it is never guessed. `multiplier` is shares per
     contract; left out, rows have none and cannot be traded. `ticker` names the underlying where no column does.
     Bars are split-adjusted as of the last day in the file, or raw prices when `raw` is set. A `series` needs a
     `name`, a `unit` and counts from 16:15 New York of its day.
@@ -55,6 +56,7 @@ class ColumnMapping(Record):
     ticker: str | None = None
     dated: bool = False
     zone: str = "UTC"
+    date_format: str = "ISO8601"
     multiplier: float | None = Field(default=None, gt=0)
     iv_in_percent: bool = False
     raw: bool = False
@@ -90,7 +92,8 @@ def read_mapped(table: RawTable, mapping: ColumnMapping) -> Imported:
             f"{table.name}: no column for {', '.join([*lacking, *absent])} among {', '.join(table.columns)}.",
             remedy="Correct the column mapping given with --columns.",
         )
-    renamed = RawTable(table.name, table.frame[list(theirs.values())].set_axis(list(theirs), axis=1), table.preamble)
+    frame = table.frame[list(theirs.values())].set_axis(list(theirs), axis=1)
+    renamed = RawTable(table.name, frame, table.preamble, mapping.date_format)
     match mapping.kind:
         case "chains":
             return _chains(renamed, mapping)
@@ -108,7 +111,7 @@ def _tickers(table: RawTable, mapping: ColumnMapping) -> np.ndarray:
 
 def _chains(table: RawTable, mapping: ColumnMapping) -> Imported:
     n = len(table.frame)
-    known = session_closes(table.days("as_of"))[0] if mapping.dated else _instants(table, mapping.zone)
+    known = session_closes(table, table.days("as_of"))[0] if mapping.dated else table.wall_times("as_of", mapping.zone)
     iv = table.numbers("vendor_iv")
     multiplier = table.numbers("multiplier")
     if "multiplier" not in table.columns and mapping.multiplier is not None:
@@ -144,19 +147,6 @@ def _chains(table: RawTable, mapping: ColumnMapping) -> Imported:
             )
         )
     return assemble(table, rows, notes)
-
-
-def _instants(table: RawTable, zone: str) -> Instants:
-    """Capture times; those without an offset are wall times in `zone`."""
-    import pandas as pd
-
-    try:
-        parsed = pd.to_datetime(table.frame["as_of"])
-        if parsed.dt.tz is None:
-            parsed = parsed.dt.tz_localize(zone)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise table.bad(f"the capture times cannot be read as times in {zone} ({error})") from error
-    return np.asarray(parsed.dt.tz_convert("UTC").dt.tz_localize(None).dt.ceil("s").to_numpy().astype("datetime64[s]"))
 
 
 def _bars(table: RawTable, mapping: ColumnMapping) -> Imported:

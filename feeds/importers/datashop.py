@@ -22,7 +22,7 @@ _BEFORE_CLOSE = np.timedelta64(15 * 60, "s")
 def read(table: RawTable) -> Imported:
     """Both pictures of every day. A non-empty `delivery_code` marks a changed deliverable."""
     days = table.days("quote_date")
-    closes, _ = session_closes(days)
+    closes, _ = session_closes(table, days)
     roots = table.words("root").str.strip().str.upper().to_numpy(dtype=object)
     index = np.array([root in INDEX_ROOTS for root in roots.tolist()], dtype=bool)
     unique, where = np.unique(days, return_inverse=True)

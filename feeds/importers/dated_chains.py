@@ -63,7 +63,7 @@ def _assemble(table: RawTable, tickers: np.ndarray, roots: np.ndarray) -> Import
 
 
 def _rows(table: RawTable, tickers: np.ndarray, roots: np.ndarray) -> ChainRows:
-    as_of, _ = session_closes(table.days("quote_date"))
+    as_of, _ = session_closes(table, table.days("quote_date"))
     return chain_rows(table, tickers, roots, as_of)
 
 

@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 
 from domain.market import Bars, DataNote
-from domain.sessions import close_known_at, is_session, session_close, session_open
-from domain.units import Days, Floats
+from domain.sessions import NEW_YORK, close_known_at, is_session, session_close, session_open
+from domain.units import Days, Floats, Instants
 from feeds.importers.imported import Imported, StoredBars
 from feeds.importers.table import RawTable
 
@@ -99,7 +99,7 @@ def read_minutes(table: RawTable) -> Imported:
     if np.isnat(ts).any():
         raise table.bad("column 'ts' has a missing time")
     tickers = table.words("ticker").str.lstrip("^").to_numpy(dtype=object)
-    day = table.frame["ts"].dt.tz_convert("America/New_York").dt.tz_localize(None).to_numpy().astype("datetime64[D]")
+    day = _new_york_days(ts)
     columns = {name: table.numbers(name) for name in ("open", "high", "low", "close", "volume")}
     kept: dict[str, list[tuple[np.datetime64, list[float]]]] = {}
     partial = 0
@@ -142,6 +142,13 @@ def read_minutes(table: RawTable) -> Imported:
         )
     found = [_daily(ticker, bars) for ticker, bars in sorted(kept.items())]
     return Imported(bars=tuple(found), notes=tuple(notes))
+
+
+def _new_york_days(instants: Instants) -> Days:
+    import pandas as pd
+
+    local = pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(str(NEW_YORK)).tz_localize(None)
+    return np.asarray(local.to_numpy().astype("datetime64[D]"))
 
 
 def _daily(ticker: str, bars: list[tuple[np.datetime64, list[float]]]) -> StoredBars:

@@ -20,7 +20,7 @@ _BASIS = "option totals"
 def read(table: RawTable) -> Imported:
     """`quote_date, ticker, expiration, strike, call_price, ..., put_oi, underlying_price`; IV in percent."""
     n = len(table.frame)
-    as_of, _ = session_closes(table.days("quote_date"))
+    as_of, _ = session_closes(table, table.days("quote_date"))
 
     def both(field: str) -> Floats:
         return np.concatenate([table.numbers(f"call_{field}"), table.numbers(f"put_{field}")])
@@ -56,7 +56,7 @@ def read(table: RawTable) -> Imported:
 def read_totals(table: RawTable) -> Imported:
     """`quote_date, ticker, call_volume, put_volume, ...`: option volume histories of each ticker."""
     days = table.days("quote_date")
-    known, traded = session_closes(days)
+    known, traded = session_closes(table, days)
     tickers = table.words("ticker").to_numpy(dtype=object)
     found: list[StoredSeries] = []
     notes: list[DataNote] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from domain.errors import DataError
+from domain.sessions import LAST_DAY
 from domain.units import Days, Floats, Instants
 
 if TYPE_CHECKING:
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".txt", ".txt.gz")
 _EMPTY_CELLS = ["", "NaN", "nan", "NULL", "null", "#N/A"]  # "NA" is a listed symbol, so it stays text
 _QUOTE_TABLE_HEADER = "Expiration Date,Calls,"
-_DAY_ZERO, _DAY_LAST = np.datetime64("1980-01-01"), np.datetime64("2100-01-01")
+_DAY_ZERO, _DAY_LAST = np.datetime64("1980-01-01"), np.datetime64(LAST_DAY)
 
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """Cells of one file. `columns` are lower case without brackets; `preamble` holds lines above the header."""
+    """Cells of one file. `columns` are lower case without brackets; `preamble` holds lines above the header.
+
+    Dates are read by `date_format` and never guessed: 03/04 is two different days.
+    """
 
     name: str
     frame: "pd.DataFrame"
     preamble: tuple[str, ...] = ()
+    date_format: str = "ISO8601"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,11 +76,22 @@ class RawTable:
         """The error to raise about this file."""
         return DataError(f"{self.name}: {what}.", remedy="Fetch the file again or correct it, then import it again.")
 
+    def wall_times(self, column: str, zone: str) -> Instants:
+        """As `instants`, but times without an offset are wall times in `zone`."""
+        import pandas as pd
+
+        try:
+            parsed = pd.to_datetime(self.frame[column], format=self.date_format)
+            local = parsed.dt.tz_localize(zone) if parsed.dt.tz is None else parsed
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self.bad(f"column {column!r} holds something that is not a time in {zone} ({error})") from error
+        return np.asarray(local.dt.tz_convert("UTC").dt.tz_localize(None).dt.ceil("s").to_numpy("datetime64[s]"))
+
     def _stamps(self, column: str, *, utc: bool) -> Instants:
         import pandas as pd
 
         try:
-            parsed = pd.to_datetime(self.frame[column], utc=utc)
+            parsed = pd.to_datetime(self.frame[column], utc=utc, format=self.date_format)
         except (ValueError, TypeError) as error:
             raise self.bad(f"column {column!r} holds something that is not a date ({error})") from error
         if not utc and parsed.dt.tz is not None:

@@ -28,7 +28,7 @@ def read_captured(table: RawTable) -> Imported:
 def read_dated(table: RawTable) -> Imported:
     """Layout with `snapshot_date` or `session_date`."""
     column = "snapshot_date" if "snapshot_date" in table.columns else "session_date"
-    closes, traded = session_closes(table.days(column))
+    closes, traded = session_closes(table, table.days(column))
     # A repeat dated on a holiday must not be moved onto a session by its stamps: it keeps its own day and is dropped.
     return _read(table, closes, np.where(traded, closes, np.datetime64("2100-01-01", "s")), own_spot=False)
 

@@ -38,11 +38,10 @@ class SettlementTable(Base):
 
 
 class NlvTable(Base):
-    """Net liquidation value in USD whenever it was known; `session` is the New York session it belongs to."""
+    """Net liquidation value in USD whenever it was known; append-only."""
 
     __tablename__ = "nlv_marks"
 
     account: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
-    session: Mapped[date]
     nlv: Mapped[Decimal]

@@ -20,9 +20,9 @@ from options.priced import Distribution, ExpirySlice, PricedChain
 from options.selector import StrategyChoice
 from options.strategies import Structure
 
-ATOMS = 200  # equally likely prices in the first, coarse ranking: half a percent each
-BLOCK = 1_024  # structures valued at once, so that temporaries stay in cache
-SHORTLIST = 4  # times `top_k` go on to the exact valuation
+ATOMS = 100  # equally likely prices in the first, coarse ranking: one percent each
+BLOCK = 2_048  # structures valued at once, so that temporaries stay in cache
+SHORTLIST = 3  # times `top_k` go on to the exact valuation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +48,8 @@ def candidates(
 ) -> tuple[Candidate, ...] | NoCandidate:
     """The `top_k` best structures of the chosen type, best first; never empty.
 
-    `drift` (beyond the forward's, see `forecast`) and `forecast_vol` are annual decimals. Exhaustive over the structure's window;
-    ties are broken by contract symbols. Raises `ConfigError` if the structure is unknown.
+    `drift` (beyond the forward's, see `forecast`) and `forecast_vol` are annual decimals. Exhaustive over the
+    structure's window; ties are broken by contract symbols. Raises `ConfigError` if the structure is unknown.
     """
     refused = unusable(priced, spot=spot, forecast_vol=forecast_vol, as_of=as_of)
     if refused:

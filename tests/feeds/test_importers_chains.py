@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from domain.contract import Right, parse_occ
 from domain.errors import DataError
 from domain.market import Chain
 from domain.units import to_datetime64
@@ -59,21 +60,16 @@ def test_quote_table_is_known_from_its_stated_minute_and_separates_am_from_pm_se
         "SPXW  230915P04500000",
     ]
     assert chain.am_settled.tolist() == [True, True, False, False]
-    assert chain.expires_at.tolist() == [datetime(2023, 9, 15, 13, 30)] * 2 + [datetime(2023, 9, 15, 20)] * 2
+    assert chain.expires_at.astype(str).tolist() == [*["2023-09-15T13:30:00"] * 2, *["2023-09-15T20:00:00"] * 2]
     assert chain.european.all()
     assert chain.bid.tolist() == [20.1, 15.0, 20.2, 15.1]
     assert chain.open_interest.tolist() == [900, 800, 90, 80]
 
 
-@pytest.mark.parametrize("line", ["Date: someday", "Last: 4505.10"])
+@pytest.mark.parametrize("line", ["Date: September 14, 2023 at 4:31 PM EDT", "Last: 4505.10"])
 def test_quote_table_without_its_time_or_price_is_refused(line: str) -> None:
     with pytest.raises(DataError, match="capture time and the last price"):
-        read(
-            "spx_quotedata.csv",
-            QUOTE_TABLE.replace("Date: September 14, 2023 at 4:31 PM EDT", "x")
-            if "Date" in line
-            else QUOTE_TABLE.replace(line, "x"),
-        )
+        read("spx_quotedata.csv", QUOTE_TABLE.replace(line, "unreadable"))
 
 
 def test_quote_table_with_two_underlyings_is_refused() -> None:
@@ -125,8 +121,8 @@ OPTIONSDX_HEADER = (
 
 def optionsdx(expiry: str = "2022-01-14", size: str = "10 x 12") -> str:
     return OPTIONSDX_HEADER + (
-        f"1641243600, 2022-01-03 16:00, 2022-01-03, 16.0, 477.70, {expiry}, 1, 11, 0.5, 0.13, 40, 5.1, {size}, 5.0, 5.2, "
-        "477.0, 4.1, 4.3, 7 x 8, 4.2, 0.14, 30\n"
+        f"1641243600, 2022-01-03 16:00, 2022-01-03, 16.0, 477.70, {expiry}, 1, 11, 0.5, 0.13, 40, 5.1, {size}, 5.0, "
+        "5.2, 477.0, 4.1, 4.3, 7 x 8, 4.2, 0.14, 30\n"
     )
 
 
@@ -189,9 +185,9 @@ def test_crossed_and_duplicate_rows_are_kept_and_counted() -> None:
         (history(kind="straddle"), "neither call nor put"),
         (history(day=""), "missing or absurd date"),
         (history(day="1875-01-01"), "missing or absurd date"),
-        (history(day="tomorrow"), "not a date"),
-        (history(day="1999-07-01"), "outside the trading calendar"),
-        (history().replace("2019-07-19", "2077-07-16"), "outside the trading calendar"),
+        (history(day="someday"), "not a date"),
+        (history(day="1999-07-01"), "before the trading calendar"),
+        (history().replace("2019-07-19", "2077-07-16"), "missing or absurd date"),
     ],
 )
 def test_garbage_is_refused_with_the_name_of_the_file(text: str, says: str) -> None:
@@ -323,12 +319,11 @@ def test_option_totals_become_volume_histories_known_from_the_close() -> None:
 
 
 def test_symbols_agree_with_the_domains_own() -> None:
-    from domain.contract import parse_occ
-
     (chain,) = read("spx_2019-07.csv", history(strike="2952.5")).chains
-    parts = parse_occ(str(chain.symbol[-1]))
-    assert (parts.root, float(parts.strike), parts.right) == ("SPX", 2952.5, "call") or parts.root == "SPXW"
-    assert parse_occ("SPX   190719C02952500").strike == pytest.approx(chain.strike[chain.is_call][0])
+    parts = [parse_occ(str(symbol)) for symbol in chain.symbol]
+    assert [(part.root, float(part.strike), part.right is Right.CALL) for part in parts] == list(
+        zip(chain.root.tolist(), chain.strike.tolist(), chain.is_call.tolist(), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -369,7 +364,7 @@ def test_the_symbol_na_is_not_an_empty_cell() -> None:
 
 
 def test_unknown_layout_says_what_the_nearest_one_lacks() -> None:
-    with pytest.raises(DataError, match="index_history, also needs expiration, gamma|also needs") as refused:
+    with pytest.raises(DataError, match="also needs") as refused:
         recognise(read_table("x.csv", history().replace("expiration", "maturity").encode()))
     assert "expiration" in str(refused.value)
     assert "--columns" in str(refused.value)

@@ -128,7 +128,14 @@ async def test_another_feeds_situations_are_no_evidence(memory, engine):
 
 @pytest.mark.parametrize(
     ("verdict", "outcome", "direction"),
-    [("bull", 0.4, 1), ("bull", -1.0, -1), ("bear", 0.2, -1), ("bear", -0.2, 1), ("inconclusive", 0.5, 0), ("bull", 0, 0)],
+    [
+        ("bull", 0.4, 1),
+        ("bull", -1.0, -1),
+        ("bear", 0.2, -1),
+        ("bear", -0.2, 1),
+        ("inconclusive", 0.5, 0),
+        ("bull", 0, 0),
+    ],
 )
 async def test_a_memory_points_where_the_market_went(memory, verdict, outcome, direction):
     await keep(memory, "r1", verdict=verdict, outcome=outcome)

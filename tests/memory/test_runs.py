@@ -1,18 +1,18 @@
 """Runs and slots: one run a slot, one process a run, and nothing published twice."""
 
 import asyncio
-import subprocess
 import sys
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
-from domain.errors import Refused, UsageError
+from domain.errors import DatabaseDown, Refused, UsageError
 from domain.regime import Regime, RegimeReading
 from domain.run import RunRequest
 from domain.signals import Signal
-from memory.engine import connected
+from memory.engine import conninfo
 from memory.runs import PostgresRunStore
 from memory.tables import RegimeTable, SignalTable
 
@@ -184,13 +184,15 @@ asyncio.run(main())
 
 
 async def test_a_killed_process_frees_its_run(store, database):
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, database.pipeline_url], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout.readline() == "held\n"
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD, database.pipeline_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert await holder.stdout.readline() == b"held\n"
     with pytest.raises(Refused):
         async with store.run_lock("r1"):
             pass
     holder.kill()
-    holder.communicate()
+    await holder.communicate()
     for _ in range(100):
         try:
             async with store.run_lock("r1"):
@@ -200,19 +202,17 @@ async def test_a_killed_process_frees_its_run(store, database):
     pytest.fail("the lock outlived its process")
 
 
-async def test_a_lock_whose_connection_was_lost_does_not_stay_in_the_pool(database, clock, superuser_url):
-    import psycopg
+def cut_connections(superuser_url):
+    with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
+        link.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE usename = 'desk_pipeline' AND datname = current_database()"
+        )
 
-    from memory.engine import conninfo
 
-    async with connected(database.pipeline_url) as engine:
-        store = PostgresRunStore(engine, clock)
-        with pytest.raises(Exception, match="terminating|closed"):
-            async with store.run_lock("r1"):
-                with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
-                    link.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                        "WHERE usename = 'desk_pipeline' AND datname = current_database()"
-                    )
+async def test_a_lock_whose_connection_was_lost_says_so_and_does_not_stay_in_the_pool(store, superuser_url):
+    with pytest.raises(DatabaseDown):
         async with store.run_lock("r1"):
-            assert await store.list() == ()
+            cut_connections(superuser_url)
+    async with store.run_lock("r1"):
+        assert await store.list() == ()

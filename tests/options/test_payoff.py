@@ -197,8 +197,8 @@ def test_grid_meets_the_payoff_at_expiry_and_the_premium_today():
     assert grid.shape == (4, 2, 3)
     assert grid[:, 1, :] == pytest.approx(np.repeat(payoff(legs, -3.0, spots)[:, None], 3, axis=1), abs=0.01)
     assert np.all(np.diff(grid[:, 0, :], axis=0) > 0)
+    late = [datetime(2026, 4, 18, tzinfo=UTC)]
     with pytest.raises(DataError, match="past the first expiry"):
-        late = [datetime(2026, 4, 18, tzinfo=UTC)]
         pnl_grid(legs, net_premium_per_share=-3.0, times=late, vol_shifts=np.array([0.0]), **shared)
     with pytest.raises(DataError, match="no volatility"):
         pnl_grid([call(100, 1, iv=None)], net_premium_per_share=-3.0, times=times, vol_shifts=np.array([0.0]), **shared)

@@ -112,7 +112,6 @@ def book() -> None:
         "nlv_marks",
         sa.Column("account", sa.Text(), primary_key=True),
         sa.Column("at", INSTANT, primary_key=True),
-        sa.Column("session", sa.Date(), nullable=False),
         sa.Column("nlv", sa.Numeric(), nullable=False),
     )
 

@@ -1,0 +1,180 @@
+"""The desk's own side of a snapshot: book, exposures, switches and what earlier runs left, as of one instant."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.book import Book, CashFlow, SettlementPrice
+from domain.market import Chain, MarketData
+from domain.regime import RegimeReading
+from domain.risk import DollarGreeks
+from domain.signals import Signal
+from domain.snapshot import DeskContext
+from memory.account import AccountHistory, account_history
+from memory.switches import board
+from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
+from memory.tables.runs import RegimeTable, SignalTable
+from options.priced import ChainRefusal, PricedChain
+from portfolio.baseline import baseline
+from portfolio.book import book_of
+from portfolio.exposure import exposures, units_held
+from portfolio.greeks import book_greeks
+from portfolio.ledger import Structure, ledger
+from portfolio.settlement import settlement_prices
+from portfolio.track_record import reliability, strategy_records
+from portfolio.valuation import value
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+Pricer = Callable[[MarketData, str], PricedChain | ChainRefusal]
+REGIMES_KEPT = 250
+LONGEST_LIFE = timedelta(days=400)
+
+
+class PostgresDeskState:
+    """`domain.ports.DeskState` for one account, which is also the name of the feed it trades on.
+
+    `price` gives a ticker's priced chain, for the Greeks of what is held; without it they are unknown. `sectors` is
+    laid over the feed's own map.
+    """
+
+    def __init__(
+        self,
+        engine: "AsyncEngine",
+        *,
+        account: str,
+        starting_cash: Decimal = Decimal(100_000),
+        sectors: Mapping[str, str] | None = None,
+        price: Pricer | None = None,
+    ) -> None:
+        self._engine = engine
+        self._account = account
+        self._starting_cash = starting_cash
+        self._sectors = dict(sectors or {})
+        self._price = price
+
+    async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
+        """See the port. What becomes known on the way is kept: settlement prices of expired contracts, and the NLV,
+        so that tomorrow has something to measure its loss from.
+        """
+        async with self._engine.connect() as link:
+            await link.execution_options(isolation_level="REPEATABLE READ")
+            history = await account_history(link, self._account, as_of)
+            switches = await board(link, self._account)
+            signals = await _earlier_signals(link, self._account, as_of, market.tickers)
+            regimes = await _regimes(link, self._account, as_of)
+        structures, book = await self._valued(history, market, as_of)
+        greeks = await asyncio.to_thread(self._greeks, book, market)
+        held = units_held(book)
+        context = DeskContext(
+            book=book,
+            exposures=exposures(history.orders, book, {**market.sectors, **self._sectors}, greeks=greeks),
+            open_orders=tuple(view for view in history.orders if view.order.order_id in held),
+            baseline=baseline(history.marks, history.cash_flows, starting_cash=self._starting_cash, as_of=as_of),
+            trading_state=switches.trading_state,
+            trading_state_reason=switches.reason,
+            halted_agents=switches.halted_agents,
+            earlier_signals=signals,
+            reliability=reliability(structures),
+            strategy_records=strategy_records(structures),
+            regime_history=regimes,
+        )
+        await self.record_nlv(book)
+        return context
+
+    async def book(self, as_of: datetime, chains: Mapping[str, Chain | PricedChain]) -> Book:
+        """The book at `as_of`, valued on `chains`; keeps nothing."""
+        async with self._engine.connect() as link:
+            history = await account_history(link, self._account, as_of)
+        _, book = self._folded(history, history.settlements, as_of)
+        return value(book, chains)
+
+    async def held_tickers(self, as_of: datetime) -> tuple[str, ...]:
+        """Underlyings of what is held at `as_of`, ascending: a run must gather them too, or NLV is unknown."""
+        async with self._engine.connect() as link:
+            history = await account_history(link, self._account, as_of)
+        _, book = self._folded(history, history.settlements, as_of)
+        return tuple(sorted({position.ticker for position in book.positions}))
+
+    async def record_nlv(self, book: Book) -> bool:
+        """Keep the book's NLV for later baselines. False if it is unknown, or an NLV of that instant is kept."""
+        if book.nlv is None:
+            return False
+        row = {"account": self._account, "at": book.as_of, "nlv": book.nlv}
+        async with self._engine.begin() as link:
+            made = insert(NlvTable).values(row).on_conflict_do_nothing().returning(NlvTable.at)
+            return (await link.execute(made)).first() is not None
+
+    async def record_cash_flow(self, flow: CashFlow, *, key: str) -> bool:
+        """Record a deposit or withdrawal once under `key`; False if it was there already."""
+        row = {"account": self._account, "key": key, **flow.model_dump()}
+        async with self._engine.begin() as link:
+            made = insert(CashFlowTable).values(row).on_conflict_do_nothing().returning(CashFlowTable.key)
+            return (await link.execute(made)).first() is not None
+
+    def _folded(
+        self, history: AccountHistory, settlements: tuple[SettlementPrice, ...], as_of: datetime
+    ) -> tuple[dict[str, Structure], Book]:
+        orders = [view.order for view in history.orders]
+        structures = ledger(history.fills, orders, as_of=as_of, settlements=settlements)
+        return structures, book_of(structures, history.cash_flows, starting_cash=self._starting_cash, as_of=as_of)
+
+    async def _valued(
+        self, history: AccountHistory, market: MarketData, as_of: datetime
+    ) -> tuple[dict[str, Structure], Book]:
+        structures, book = self._folded(history, history.settlements, as_of)
+        fresh = settlement_prices(book.positions, market.bars, as_of=as_of)
+        if fresh:
+            await self._keep(fresh)
+            structures, book = self._folded(history, (*history.settlements, *fresh), as_of)
+        return structures, value(book, market.chains)
+
+    async def _keep(self, settlements: tuple[SettlementPrice, ...]) -> None:
+        kept = [{"account": self._account, **price.model_dump(), "timing": price.timing.value} for price in settlements]
+        async with self._engine.begin() as link:
+            await link.execute(insert(SettlementTable).values(kept).on_conflict_do_nothing())
+
+    def _greeks(self, book: Book, market: MarketData) -> Mapping[str, DollarGreeks]:
+        if self._price is None:
+            return {}
+        tickers = sorted({position.ticker for position in book.positions} & market.chains.keys())
+        priced = {ticker: self._price(market, ticker) for ticker in tickers}
+        usable = {ticker: chain for ticker, chain in priced.items() if isinstance(chain, PricedChain)}
+        return book_greeks(book, usable).by_structure()
+
+
+async def _earlier_signals(
+    link: "AsyncConnection", account: str, as_of: datetime, tickers: tuple[str, ...]
+) -> tuple[Signal, ...]:
+    """The latest signal of each (source, ticker, edge type) before `as_of` that is still within its life, by id."""
+    table = SignalTable
+    latest = (
+        select(table.signal)
+        .where(
+            table.feed == account,
+            table.ticker.in_(tickers),
+            table.timestamp < as_of,
+            table.timestamp > as_of - LONGEST_LIFE,
+        )
+        .distinct(table.source, table.ticker, table.edge_type)
+        .order_by(table.source, table.ticker, table.edge_type, table.timestamp.desc())
+    )
+    signals = (await link.execute(latest)).scalars()
+    return tuple(sorted((s for s in signals if _alive(s, as_of)), key=lambda signal: signal.id))
+
+
+def _alive(signal: Signal, as_of: datetime) -> bool:
+    days = signal.metadata["horizon_days"]
+    return isinstance(days, int | float) and signal.timestamp + timedelta(days=days) > as_of
+
+
+async def _regimes(link: "AsyncConnection", account: str, as_of: datetime) -> tuple[RegimeReading, ...]:
+    wanted = select(RegimeTable.reading).where(RegimeTable.feed == account, RegimeTable.as_of < as_of)
+    rows = await link.execute(wanted.order_by(RegimeTable.as_of.desc()).limit(REGIMES_KEPT))
+    return tuple(rows.scalars())[::-1]
