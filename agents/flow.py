@@ -23,6 +23,7 @@ from signals.positioning import plausible, put_call, put_call_history, unusual
 from signals.settings import SignalSettings
 
 NAME = "flow"
+NOISE = 1e-9
 
 Found = Signal | Abstention
 
@@ -148,7 +149,8 @@ def _dealer_gamma(snapshot: MarketSnapshot, priced: PricedChain, settings: Signa
         return abstain(NAME, priced.ticker, refusal, measure="dealer gamma")
     net = gamma_exposure(priced, flow.gamma_convention).total
     share = net / gross
-    root = zero_gamma(priced, flow.gamma_convention)
+    # Where calls and puts cancel everywhere the sign of the total is rounding noise, and so would any root be.
+    root = zero_gamma(priced, flow.gamma_convention) if abs(share) > NOISE else None
     call_wall, put_wall = walls(priced)
     conviction = min(ramp(abs(share), start=flow.gamma_share, full=flow.gamma_full), flow.cap)
     side = Direction.NEUTRAL

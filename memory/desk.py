@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
 from domain.market import Chain, MarketData
@@ -162,7 +162,7 @@ async def _earlier_signals(
             table.timestamp < as_of,
             table.timestamp > as_of - LONGEST_LIFE,
         )
-        .distinct(table.source, table.ticker, table.edge_type)
+        .ext(distinct_on(table.source, table.ticker, table.edge_type))
         .order_by(table.source, table.ticker, table.edge_type, table.timestamp.desc())
     )
     signals = (await link.execute(latest)).scalars()

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from domain.errors import UsageError
 from domain.record import Instant, Record
@@ -100,7 +101,7 @@ async def board(link: "AsyncConnection", account: str) -> SwitchBoard:
     latest = (
         select(SwitchTable.account, SwitchTable.switch, SwitchTable.setting, SwitchTable.reason)
         .where(SwitchTable.account.in_([EVERYWHERE, account]))
-        .distinct(SwitchTable.account, SwitchTable.switch)
+        .ext(distinct_on(SwitchTable.account, SwitchTable.switch))
         .order_by(SwitchTable.account, SwitchTable.switch, SwitchTable.seq.desc())
     )
     rows = (await link.execute(latest)).all()

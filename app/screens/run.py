@@ -74,14 +74,15 @@ def analyst(run: Document, source: str, title: str) -> RenderableType:
     signals = [signal for signal in run["signals"] if signal["source"] == source]
     silent = [item for item in run["abstentions"] if item["source"] == source]
     parts: list[RenderableType] = []
-    if signals:
+    loud = [signal for signal in signals if signal["conviction"] > 0]
+    if loud:
         table = Table(box=None, padding=(0, 1), show_header=False)
-        table.add_column("ticker", style="bold", width=6)
-        table.add_column("edge", width=19)
-        table.add_column("stance", width=8)
-        table.add_column("conviction", justify="right", width=5)
+        table.add_column("ticker", style="bold", width=5)
+        table.add_column("edge", width=18)
+        table.add_column("stance", width=7)
+        table.add_column("conviction", justify="right", width=4)
         table.add_column("figures", style="dim")
-        for signal in sorted(signals, key=lambda s: (-s["conviction"], s["id"])):
+        for signal in sorted(loud, key=lambda s: (-s["conviction"], s["id"])):
             table.add_row(
                 signal["ticker"], signal["edge_type"], toned(signal["direction"]), f"{signal['conviction']:.2f}",
                 _figures(signal["metadata"]),
@@ -93,23 +94,24 @@ def analyst(run: Document, source: str, title: str) -> RenderableType:
             reasons.setdefault(item["code"], []).append(item["ticker"])
         text = "; ".join(f"{code}: {', '.join(sorted(set(tickers)))}" for code, tickers in sorted(reasons.items()))
         parts.append(Text.from_markup(f" [dim]abstained – {text}[/]"))
-    return Group(Text.from_markup(f"[bold cyan]{title}[/] [dim]{len(signals)} signals[/]"), *parts)
+    within = len(signals) - len(loud)
+    count = f"{len(loud)} signals" + (f", {within} readings within their usual range" if within else "")
+    return Group(Text.from_markup(f"[bold cyan]{title}[/] [dim]{count}[/]"), *parts)
 
 
 def ranking(run: Document) -> RenderableType:
     """Composite scores, best first."""
     composites = {composite["ticker"]: composite for composite in run["composites"]}
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    for name, justify in (("#", "right"), ("ticker", "left"), ("bear · price · bull", "center"), ("", "right"),
-                          ("rich · vol · cheap", "center"), ("", "right"), ("conviction", "right"),
-                          ("agreement", "right"), ("coverage", "right"), ("", "left")):  # fmt: skip
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literal of rich
+    for name, justify in (("#", "right"), ("", "left"), ("bear│bull", "center"), ("price", "right"), ("rich│cheap", "center"),
+                          ("vol", "right"), ("convinced", "right"), ("agree", "right"), ("cover", "right"), ("", "left")):  # fmt: skip
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literal of rich
     for item in run["ranking"]:
         c = composites[item["ticker"]]
         table.add_row(
             str(item["rank"]), f"[bold]{item['ticker']}[/]", bar(c["price_score"]), f"{c['price_score']:+.2f}",
             bar(c["vol_score"]), f"{c['vol_score']:+.2f}", f"{c['conviction']:.2f}", f"{c['agreement']:.2f}",
-            f"{c['coverage']:.0%}", "[green]debated[/]" if item["debated"] else f"[dim]{item['reason']}[/]",
+            f"{c['coverage']:.0%}", "[green]debated[/]" if item["debated"] else "",
         )  # fmt: skip
     return table
 

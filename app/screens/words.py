@@ -73,7 +73,7 @@ def moment(text: str | datetime) -> str:
     return f"{local:%a %Y-%m-%d %H:%M} New York ({at:%H:%M}Z)"
 
 
-def bar(value: float, width: int = 10) -> str:
+def bar(value: float, width: int = 5) -> str:
     """A signed score in [−1, 1] as a bar around its centre."""
     filled = round(abs(value) * width)
     colour = "green" if value > 0 else "red"

@@ -42,7 +42,7 @@ def read(table: RawTable) -> Imported:
     underlyings = {rule_of(root).underlying for root in roots.tolist()}
     if len(underlyings) != 1 or "" in underlyings:
         raise table.bad("the contract symbols do not belong to one underlying")
-    expiry = pd.to_datetime(table.frame["expiration_date"], format="%a %b %d %Y").to_numpy().astype("datetime64[D]")
+    expiry = RawTable(table.name, table.frame, date_format="%a %b %d %Y").days("expiration_date")
     rows = ChainRows(
         ticker=np.full(2 * n, underlyings.pop(), dtype=object),
         as_of=np.full(2 * n, as_of),

@@ -128,10 +128,8 @@ def week_number(days: Days, settings: SimulatedSettings) -> NDArray[np.int64]:
 
 def phase(name: SimulatedName, settings: SimulatedSettings) -> int | None:
     """How many weeks into the script `name` is at the epoch; None for indices and ETFs."""
-    if name.kind != "stock":
-        return None
-    stocks = [other.ticker for other in settings.roster() if other.kind == "stock"]
-    return -stocks.index(name.ticker) % CYCLE_WEEKS
+    place = settings.stock_order.get(name.ticker)
+    return None if place is None else -place % CYCLE_WEEKS
 
 
 def script_week(name: SimulatedName, days: Days, settings: SimulatedSettings) -> NDArray[np.int64] | None:

@@ -1,6 +1,7 @@
 """What the simulated market contains: its names, its calendar and its seed."""
 
 from datetime import date, time
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -71,6 +72,12 @@ class SimulatedSettings(Record):
     slots: tuple[time, ...] = (time(9, 35), time(12, 0), time(15, 30))  # New York
     names: tuple[SimulatedName, ...] = DEFAULT_NAMES
     generated: int = Field(default=0, ge=0, le=500)  # further made-up names SIM001, SIM002, ... for large universes
+
+    @cached_property
+    def stock_order(self) -> dict[str, int]:
+        """Place of each single name among the single names of the roster."""
+        stocks = [name.ticker for name in self.roster() if name.kind == "stock"]
+        return {ticker: place for place, ticker in enumerate(stocks)}
 
     def roster(self) -> tuple[SimulatedName, ...]:
         """All names, the listed ones first, then the generated ones."""

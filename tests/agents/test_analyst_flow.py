@@ -48,7 +48,8 @@ def test_an_index_prefers_its_own_volumes_once_they_are_long_enough():
     own = [series("volume.put.SPY", [*[100.0] * 200, 300.0]), series("volume.call.SPY", [100.0] * 201)]
     shot = snapshot(series=[ratios(0.7), *own], tickers=("SPY",))
     assert read(Flow(), shot, context(), "SPY")[0]["put_call_extreme"].metadata["put_call_ratio"] == 3.0
-    short = snapshot(series=[ratios(0.7), *[replace(s, day=s.day[-9:], known_at=s.known_at[-9:], value=s.value[-9:]) for s in own]], tickers=("SPY",))  # fmt: skip
+    brief = [replace(row, day=row.day[-9:], known_at=row.known_at[-9:], value=row.value[-9:]) for row in own]
+    short = snapshot(series=[ratios(0.7), *brief], tickers=("SPY",))
     assert read(Flow(), short, context(), "SPY")[0]["put_call_extreme"].metadata["put_call_source"] == "PCR_ETP"
 
 

@@ -26,7 +26,8 @@ from domain.errors import DatabaseDown, TamperError
 from domain.record import Record
 from domain.risk import Check, RiskDecision
 from domain.signals import EDGE_AXIS, SOURCES, Axis
-from memory.checkpoints import WORDS, checkpointer, kinds, serializer
+from memory.checkpoints import checkpointer
+from memory.serializer import WORDS, RecordSerializer, kinds
 
 FLOW = CashFlow(at=datetime(2026, 11, 20, tzinfo=UTC), amount=Decimal("10.50"), note="start")
 PLAIN = {
@@ -123,7 +124,7 @@ def test_every_module_of_the_domain_that_defines_records_is_listed():
 
 @pytest.mark.parametrize("kind", kinds().values(), ids=lambda kind: kind.__name__)
 def test_every_kind_of_record_and_enum_comes_back_identical(kind):
-    form = serializer()
+    form = RecordSerializer()
 
     @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(built(kind))
@@ -151,7 +152,7 @@ class StrangeEnum(Enum):
 
 @pytest.mark.parametrize("stranger", [Stranger(1), StrangeRecord(x=1), StrangeEnum.A])
 def test_an_unlisted_type_is_refused_and_not_turned_into_a_dict(stranger):
-    form = serializer()
+    form = RecordSerializer()
     for value in (stranger, {"deep": [stranger]}):
         with pytest.raises(TamperError, match="none of the desk's words"):
             form.loads_typed(form.dumps_typed(value))
@@ -162,16 +163,16 @@ def test_a_listed_record_that_no_longer_validates_is_refused_and_not_built_unche
         parts = ("domain.book", "CashFlow", FLOW.model_dump(mode="json") | change, "")
         stored = ormsgpack.packb(ormsgpack.Ext(EXT_PYDANTIC_V2, ormsgpack.packb(parts)))
         with pytest.raises(TamperError, match="CashFlow that is not valid"):
-            serializer().loads_typed(("msgpack", stored))
+            RecordSerializer().loads_typed(("msgpack", stored))
 
 
 def test_bytes_that_are_no_checkpoint_are_refused_in_words():
     with pytest.raises(TamperError, match="cannot be read"):
-        serializer().loads_typed(("msgpack", b"\xc1"))
+        RecordSerializer().loads_typed(("msgpack", b"\xc1"))
 
 
 def test_plain_values_of_the_graphs_own_survive():
-    form = serializer()
+    form = RecordSerializer()
     value = {"at": FLOW.at, "sum": Decimal("1.50"), "set": {1, 2}, "none": None, "day": date(2026, 1, 2), "x": 0.1}
     assert form.loads_typed(form.dumps_typed(value)) == value
 
@@ -229,4 +230,3 @@ async def test_a_server_that_is_not_there_is_told_at_once():
     with pytest.raises(DatabaseDown, match="DESK_DATABASE_URL"):
         async with checkpointer("postgresql+psycopg://nobody@127.0.0.1:1/desk"):
             pass
-

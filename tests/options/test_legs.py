@@ -1,7 +1,7 @@
 """The leg optimiser: what it promises per unit holds for every fill it allows."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,12 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from domain.contract import Right, occ_symbol, parse_occ
 from domain.errors import ConfigError, DataError, UsageError
-from domain.market import Chain
 from domain.order import Candidate
-from domain.sessions import expiry_instant
-from domain.units import to_datetime64
 from options.chain import price_chain
 from options.legs import LegSettings, NoCandidate, candidates, closing, drift_from_score, reprice
 from options.legs.candidate import leg_of
@@ -31,6 +27,7 @@ from options.selector import StrategyChoice
 from options.settings import ChainSettings
 from options.strategies import DEFAULTS, structure_named
 from tests.options.made_chain import AS_OF, made_chain
+from tests.options.real_chains import snapshot
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "strategies.yaml").read_text())
 SETTINGS = LegSettings.model_validate(CONFIG["legs"])
@@ -406,44 +403,13 @@ def test_what_the_model_calls_impossible_is_not_free():
     assert sober.score < blind.score
 
 
-def real_chain(folder, ticker, as_of):
-    from pyarrow import compute, parquet
-
-    table = parquet.read_table(folder / "multi_ticker_chains_2026_02" / "seven_tickers.parquet")
-    table = table.filter(compute.equal(table["ticker"], ticker))
-    stamps = table["snapshot_utc"].to_numpy().astype("datetime64[s]")
-    table = table.filter(stamps == to_datetime64(as_of))
-    parts = [parse_occ(symbol) for symbol in table["contract"].to_pylist()]
-    n, column = len(parts), {name: table[name].to_numpy() for name in ("bid", "ask", "last", "volume", "open_interest")}
-    fixed = {part.expiry: to_datetime64(expiry_instant(part.expiry, am_settled=False)) for part in parts}
-    return Chain(
-        ticker=ticker,
-        as_of=as_of,
-        spot=float(table["underlying_price"][0].as_py()),
-        spot_source="quoted",
-        symbol=np.array([occ_symbol(part.root, part.expiry, part.right, part.strike) for part in parts]),
-        root=np.array([part.root for part in parts]),
-        is_call=np.array([part.right is Right.CALL for part in parts]),
-        strike=np.array([float(part.strike) for part in parts]),
-        expiry=np.array([part.expiry for part in parts], dtype="datetime64[D]"),
-        expires_at=np.array([fixed[part.expiry] for part in parts]),
-        am_settled=np.zeros(n, dtype=bool),
-        european=np.zeros(n, dtype=bool),
-        standard=np.ones(n, dtype=bool),
-        multiplier=np.full(n, 100.0),
-        bid_size=np.full(n, np.nan),
-        ask_size=np.full(n, np.nan),
-        vendor_iv=table["implied_vol"].to_numpy(),
-        **column,
-    )
-
-
 @pytest.mark.shared_data
 @pytest.mark.parametrize("ticker", ["SPY", "NVDA", "IBIT"])
 def test_real_quotes_give_candidates_whose_promises_hold(shared_data, ticker):
-    as_of = datetime(2026, 2, 12, 15, 10, tzinfo=UTC)
+    chain = snapshot(shared_data, ticker, moment=1)
+    as_of = chain.as_of
     curve = RateCurve(np.array([0.1, 1.0]), np.array([0.037, 0.036]))
-    priced = price_chain(real_chain(shared_data, ticker, as_of), as_of=as_of, curve=curve, settings=ChainSettings())
+    priced = price_chain(chain, as_of=as_of, curve=curve, settings=ChainSettings())
     level = next(piece.atm_vol for piece in priced.slices if piece.tau > 30 / 365)
     for name in ("bull_put_spread", "iron_condor", "put_calendar"):
         found = search(name, priced, SETTINGS, forecast_vol=0.85 * level, as_of=as_of)

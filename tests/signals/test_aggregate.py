@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from domain.errors import DataError
@@ -38,7 +39,7 @@ signals_of_any_kind = st.lists(
         half_life_days=st.floats(1e-6, 1e6),
         horizon_days=st.floats(0.1, 100),
     ),
-    max_size=14,
+    max_size=9,
 )
 records = st.lists(
     st.integers(0, 200).flatmap(
@@ -61,6 +62,7 @@ def compose(settings):
     return build
 
 
+@effort(max_examples=60)
 @given(signals_of_any_kind, records)
 def test_bounds_hold_and_contributions_add_up_under_any_input(compose, signals, reliability):
     found = compose(signals, reliability=reliability)  # the record itself refuses anything out of bounds
@@ -70,12 +72,14 @@ def test_bounds_hold_and_contributions_add_up_under_any_input(compose, signals, 
     assert 0 <= conflict(found) <= 1
 
 
+@effort(max_examples=60)
 @given(signals_of_any_kind.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))), records)
 def test_order_of_arrival_changes_nothing(compose, both, reliability):
     signals, shuffled = both
     assert compose(shuffled, reliability=reliability) == compose(signals, reliability=reliability)
 
 
+@effort(max_examples=60)
 @given(signals_of_any_kind, records, st.sampled_from(SOURCES), st.sampled_from(PRICE_EDGES), st.floats(0, 1))
 def test_one_more_bullish_signal_never_lowers_the_price_score(compose, signals, reliability, source, edge, conviction):
     before = [item for item in signals if (item.source, item.edge_type) != (source, edge)]
