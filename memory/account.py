@@ -87,6 +87,6 @@ async def _settlements(link: "AsyncConnection", account: str, as_of: datetime) -
 async def _marks(link: "AsyncConnection", account: str, as_of: datetime) -> tuple[NlvMark, ...]:
     """The last mark before today's session, if any: a baseline needs no other."""
     table = NlvTable
-    wanted = select(table.at, table.nlv).where(table.account == account, table.at < session_opening(as_of))
+    wanted = select(table.at, table.nlv).where(table.account == account, table.at < min(session_opening(as_of), as_of))
     rows = await link.execute(wanted.order_by(table.at.desc()).limit(1))
     return tuple(NlvMark(**row) for row in rows.mappings())

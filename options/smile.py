@@ -26,8 +26,7 @@ _ROUNDS = 4
 # Own standard deviations looked at, and stiffness of the curvature penalty.
 _ATTEMPTS = ((3.0, 1.0), (3.0, 10.0), (2.5, 10.0), (2.0, 30.0), (1.5, 100.0), (1.5, 1_000.0))
 _FLATTENINGS = (0.75, 0.5, 0.25, 0.0)
-_CHECK_REACH = 9.0  # standard deviations out to which the distribution function is checked, further if quoted
-_CHECK_POINTS = 400
+_CHECKS = 16  # points between two knots at which the distribution function must have risen
 _NOISE = 1e-12  # probability
 
 
@@ -82,28 +81,30 @@ def fit_smile(*, k: Floats, iv: Floats, spread: Floats, tau: float, forward: flo
     k, iv, spread = k[use][order], iv[use][order], spread[use][order]
     if len(k) < MIN_QUOTES or not k[0] <= 0.0 <= k[-1] or k[0] == k[-1]:
         return None
-    at_money = float(np.interp(0.0, k, iv))
+    nearest = np.argsort(np.abs(k), kind="stable")[:MIN_QUOTES]
+    at_money = float(np.median(iv[nearest]))  # a scale only, and deaf to one wrong quote
     reach = np.abs(k) / (iv * np.sqrt(tau))
     for far, stiffness in _ATTEMPTS:
         near = reach <= far
         if np.count_nonzero(near) < MIN_QUOTES or not k[near][0] <= 0.0 <= k[near][-1]:
             near = np.ones_like(near)
-        sketch = _sketch(k[near], iv[near], spread[near], at_money * np.sqrt(tau), stiffness)
+        sketch = _sketch(k[near], iv[near], spread[near], at_money, tau, stiffness)
         smile = _smile(sketch, at_money, tau, forward)
-        if _is_distribution(smile, at_money):
+        if _is_distribution(smile):
             return smile
     level = float(np.interp(0.0, *sketch))
     for shape in _FLATTENINGS:
         smile = _smile((sketch[0], level + shape * (sketch[1] - level)), at_money, tau, forward)
-        if _is_distribution(smile, at_money):
+        if _is_distribution(smile):
             break
     return smile
 
 
-def _sketch(k: Floats, iv: Floats, spread: Floats, deviation: float, stiffness: float) -> tuple[Floats, Floats]:
+def _sketch(
+    k: Floats, iv: Floats, spread: Floats, at_money: float, tau: float, stiffness: float
+) -> tuple[Floats, Floats]:
     """Knots in standard deviations and relative variances there, the continuation beyond the quotes included."""
-    at_money = float(np.interp(0.0, k, iv))
-    z, relative = k / deviation, (iv / at_money) ** 2
+    z, relative = k / (at_money * np.sqrt(tau)), (iv / at_money) ** 2
     error = 2.0 * relative * np.maximum(0.25 * spread / iv, _MIN_ERROR)
     ends = np.arcsinh(z[[0, -1]])
     count = max(3, int(np.ceil((ends[1] - ends[0]) / _KNOT_STEP)) + 1)
@@ -158,13 +159,12 @@ def _continued(knots: Floats, values: Floats) -> tuple[Floats, Floats]:
     return np.array([far, 1.5 * far]), np.array([straight, straight + 0.25 * slope * far])
 
 
-def _is_distribution(smile: Smile, at_money: float) -> bool:
-    deviation = at_money * np.sqrt(smile.tau)
-    low = min(-_CHECK_REACH, smile.knots_k[0] / deviation)
-    high = max(_CHECK_REACH, smile.knots_k[-1] / deviation)
-    z = np.sinh(np.linspace(np.arcsinh(low), np.arcsinh(high), _CHECK_POINTS))
-    below, above = smile_cdf(smile, z * deviation)
-    rises = np.where(z[1:] <= 0, np.diff(below), -np.diff(above))
+def _is_distribution(smile: Smile) -> bool:
+    """Whether the distribution function rises between the outer knots; outside, a flat smile is lognormal."""
+    count = len(smile.knots_k)
+    k = np.interp(np.arange(0.0, count - 1, 1.0 / _CHECKS), np.arange(count), smile.knots_k)
+    below, above = smile_cdf(smile, k)
+    rises = np.where(k[1:] <= 0, np.diff(below), -np.diff(above))
     return bool((rises >= -_NOISE).all())
 
 

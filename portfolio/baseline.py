@@ -24,14 +24,14 @@ def session_opening(as_of: datetime) -> datetime:
 def baseline(
     marks: Iterable[NlvMark], cash_flows: Iterable[CashFlow], *, starting_cash: Decimal, as_of: datetime
 ) -> Baseline:
-    """The last NLV known before the session of `as_of` opened, plus what was paid in or out since then.
+    """The last NLV known before `as_of` and before its session opened, plus what was paid in or out since then.
 
     That is the prior session's close where the desk was marked at it; `source` names the instant. Without any earlier
     mark (the first session ever) it is the opening NLV: starting cash and all flows so far.
     """
     session = session_on_or_after(as_of.astimezone(NEW_YORK).date())
     flows = [flow for flow in cash_flows if flow.at <= as_of]
-    earlier = [mark for mark in marks if mark.at < session_opening(as_of) and mark.at <= as_of]
+    earlier = [mark for mark in marks if mark.at < min(session_opening(as_of), as_of)]
     last = max(earlier, key=lambda mark: mark.at, default=None)
     if last is None:
         paid_in = sum((flow.amount for flow in flows), Decimal(0))

@@ -46,6 +46,36 @@ def record_stake(record: StrategyRecord, settings: SizingSettings) -> float:
     return max(0.0, win_rate - (1 - win_rate) / odds)
 
 
+def unit_budget(view: RiskView, settings: RiskSettings) -> float:
+    """The most that one unit may lose before some worst-case limit would refuse it, USD; 0 when NLV is unknown.
+
+    What the leg optimiser looks below: a structure above it could never be staged.
+    """
+    nlv = view.portfolio.nlv
+    if nlv is None or nlv <= 0:
+        return 0.0
+    held = view.portfolio.exposures
+    in_ticker = sum(float(e.worst_case) for e in held if e.ticker == view.ticker)
+    in_sector = sum(float(e.worst_case) for e in held if e.sector == view.facts.sector)
+    budgets = [
+        settings.sizing.regime_cap.get(view.regime, 0.0) * nlv,
+        position_limit(view, settings) * nlv - in_ticker,
+        settings.hard.sector_exposure * nlv - in_sector,
+        *(
+            rule.budget.get(view.regime, 0.0) * nlv - view.portfolio.worst_case
+            for rule in settings.soft
+            if rule.rule == "var_budget"
+        ),
+    ]
+    return max(0.0, min(budgets))
+
+
+def position_limit(view: RiskView, settings: RiskSettings) -> float:
+    """Share of NLV that one underlying may lose."""
+    hard = settings.hard
+    return hard.position_at_risk_crisis if view.regime is Regime.CRISIS else hard.position_at_risk
+
+
 def size(view: RiskView, candidate: Candidate, records: Iterable[StrategyRecord], settings: RiskSettings) -> Sizing:
     """Units of `candidate` that every cap allows; zero where one allows none."""
     nlv = view.portfolio.nlv
@@ -81,8 +111,7 @@ def size(view: RiskView, candidate: Candidate, records: Iterable[StrategyRecord]
         caps.append(by_risk("live_record", own * nlv, f"{record.wins} of {record.closed} won, half-Kelly {own:.3f}"))
     share = sizing.regime_cap.get(view.regime, 0.0)
     caps.append(by_risk("regime", share * nlv, f"{share:.1%} of NLV in {view.regime}"))
-    crisis = view.regime is Regime.CRISIS
-    limit = settings.hard.position_at_risk_crisis if crisis else settings.hard.position_at_risk
+    limit = position_limit(view, settings)
     in_ticker = sum(float(e.worst_case) for e in exposures if e.ticker == view.ticker)
     caps.append(by_risk("position_at_risk", limit * nlv - in_ticker, f"{limit:.1%} of NLV − {in_ticker:,.2f} held"))
     in_sector = sum(float(e.worst_case) for e in exposures if e.sector == view.facts.sector)

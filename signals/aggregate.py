@@ -128,7 +128,7 @@ def conflict(composite: CompositeSignal) -> float:
     """Opposed over dominant price evidence, in [0, 1]: 0 unopposed, ⅓ at three to one, 1 evenly split."""
     values = [part.value for part in composite.contributions if part.axis is Axis.PRICE]
     up = math.fsum(value for value in values if value > 0)
-    down = -math.fsum(value for value in values if value < 0)
+    down = math.fsum(-value for value in values if value < 0)
     return min(up, down) / max(up, down) if max(up, down) > 0 else 0.0
 
 

@@ -14,7 +14,30 @@ from rich.text import Text
 from app.screens.words import REGIME_TONE, bar, figure, measured, moment, premium, toned, usd
 
 Document = dict[str, Any]
-EVIDENCE_FIGURES = 4
+# The figures that matter to a reader, per edge: name in the signal's metadata, label, format.
+FIGURES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "iv_rich": (("iv_rank", "IV rank", ".0%"), ("iv_percentile", "percentile", ".0%"), ("atm_iv_30d_decimal", "30-day IV", ".1%")),
+    "iv_cheap": (("iv_rank", "IV rank", ".0%"), ("iv_percentile", "percentile", ".0%"), ("atm_iv_30d_decimal", "30-day IV", ".1%")),
+    "skew_puts_rich": (("risk_reversal_25d_decimal", "25Δ reversal", "+.1%"), ("risk_reversal_percentile", "percentile", ".0%")),
+    "skew_calls_rich": (("risk_reversal_25d_decimal", "25Δ reversal", "+.1%"), ("risk_reversal_percentile", "percentile", ".0%")),
+    "term_backwardation": (("atm_iv_30d_decimal", "30-day IV", ".1%"), ("term_slope_decimal", "slope to 90 days", "+.1%"), ("vix_over_vix3m", "VIX/VIX3M", ".2f")),
+    "term_contango": (("atm_iv_30d_decimal", "30-day IV", ".1%"), ("term_slope_decimal", "slope to 90 days", "+.1%"), ("vix_over_vix3m", "VIX/VIX3M", ".2f")),
+    "variance_premium": (("atm_iv_30d_decimal", "implied", ".1%"), ("realised_vol_decimal", "realised", ".1%"), ("variance_premium_percentile", "percentile", ".0%")),
+    "unusual_calls": (("unusual_contracts", "contracts above 2× OI", ",.0f"), ("unusual_share_of_volume", "of volume", ".0%"), ("top_volume_over_oi", "top volume/OI", ".1f")),
+    "unusual_puts": (("unusual_contracts", "contracts above 2× OI", ",.0f"), ("unusual_share_of_volume", "of volume", ".0%"), ("top_volume_over_oi", "top volume/OI", ".1f")),
+    "put_call_extreme": (("put_call_ratio", "put/call", ".2f"), ("put_call_percentile", "percentile", ".0%")),
+    "dealer_long_gamma": (("net_gamma_usd_per_1pct", "net GEX $ per 1 %", ",.0f"), ("zero_gamma_usd", "zero gamma", ",.2f")),
+    "dealer_short_gamma": (("net_gamma_usd_per_1pct", "net GEX $ per 1 %", ",.0f"), ("zero_gamma_usd", "zero gamma", ",.2f")),
+    "pin": (("pin_strike_usd", "strike", ",.0f"), ("days_to_expiry", "days left", ".1f"), ("open_interest_share", "of open interest", ".0%")),
+    "trend": (("tech_score", "score", "+.2f"), ("adx", "ADX", ".0f"), ("trend_score", "trend", "+.2f")),
+    "momentum": (("tech_score", "score", "+.2f"), ("rsi", "RSI", ".0f"), ("macd_histogram_usd", "MACD histogram", "+.2f")),
+    "mean_reversion": (("rsi", "RSI", ".0f"), ("proximity_score", "proximity", "+.2f")),
+    "breakout": (("broken_level_usd", "level", ",.2f"), ("close_usd", "close", ",.2f"), ("volume_over_mean", "volume/mean", ".1f")),
+    "mention_velocity": (("mentions", "mentions", ",.0f"), ("velocity_ratio", "× usual", ".1f"), ("z_score", "z", "+.1f"), ("sentiment_mean", "sentiment", "+.2f")),
+    "crowd_sentiment": (("sentiment_mean", "sentiment", "+.2f"), ("sentiment_texts", "texts", ",.0f")),
+    "news_sentiment": (("sentiment_mean", "sentiment", "+.2f"), ("sentiment_texts", "headlines", ",.0f")),
+}  # fmt: skip
+OTHER_FIGURES = 3
 SOURCES = {
     "vol_surface": "Volatility surface", "flow": "Options flow", "technical": "Technical", "social": "Social",
 }  # fmt: skip
@@ -85,7 +108,7 @@ def analyst(run: Document, source: str, title: str) -> RenderableType:
         for signal in sorted(loud, key=lambda s: (-s["conviction"], s["id"])):
             table.add_row(
                 signal["ticker"], signal["edge_type"], toned(signal["direction"]), f"{signal['conviction']:.2f}",
-                _figures(signal["metadata"]),
+                _figures(signal),
             )  # fmt: skip
         parts.append(table)
     if silent:
@@ -142,23 +165,28 @@ def argument(debate: Document) -> RenderableType:
 def checks(run: Document) -> RenderableType:
     """Every check, a line each; failures stand out."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    for name, justify in (("ticker", "left"), ("pass", "left"), ("check", "left"), ("measured", "right"),
-                          ("limit", "right"), ("unit", "left"), ("", "left"), ("what was looked at", "left")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literal of rich
+    for name, justify in (
+        ("", "left"),
+        ("check", "left"),
+        ("measured", "right"),
+        ("limit", "right"),
+        ("", "left"),
+        ("what was looked at", "left"),
+    ):
+        table.add_column(name, justify=justify, no_wrap=name == "check")  # type: ignore[arg-type]  # literal of rich
     last = None
     for check in sorted(run["checks"], key=lambda c: (_rank(run, c["ticker"]), c["stage"] != "thesis")):
         group = (check["ticker"], check["stage"])
         if last is not None and group != last:
             table.add_section()
+        name = check["name"].replace("_", " ")
         table.add_row(
-            f"[bold]{check['ticker']}[/]" if group != last else "",
-            check["stage"] if group != last else "",
-            f"{check['name']}{' [magenta]hard[/]' if check['hard'] else ''}",
+            f"[bold]{check['ticker']}[/] {check['stage']}" if group != last else "",
+            f"{name} [magenta]hard[/]" if check["hard"] else name,
             measured(check["measured"], check["unit"]),
             measured(check["limit"], check["unit"]),
-            f"[dim]{check['unit']}[/]",
-            "[green]✓[/]" if check["passed"] else "[bold red]✗ veto[/]",
-            f"[dim]{_escaped(check['detail'])}[/]",
+            "[green]✓[/]" if check["passed"] else "[bold red]✗[/]",
+            f"[{'dim' if check['passed'] else 'red'}]{_escaped(check['detail'])}[/]",
         )
         last = group
     return table
@@ -270,13 +298,14 @@ def _rank(run: Document, ticker: str) -> int:
     return next((item["rank"] for item in run["ranking"] if item["ticker"] == ticker), len(run["ranking"]) + 1)
 
 
-def _figures(metadata: Document) -> str:
-    shown = [
-        f"{name} {figure(value)}"
-        for name, value in metadata.items()
-        if name not in HIDDEN_FIGURES and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    return ", ".join(shown[:EVIDENCE_FIGURES])
+def _figures(signal: Document) -> str:
+    metadata = signal["metadata"]
+    chosen = FIGURES.get(signal["edge_type"])
+    if chosen is None:
+        numbers = [(k, v) for k, v in metadata.items() if k not in HIDDEN_FIGURES and isinstance(v, int | float)]
+        return ", ".join(f"{name} {figure(value)}" for name, value in numbers[:OTHER_FIGURES])
+    known = [(label, metadata.get(name), shape) for name, label, shape in chosen]
+    return ", ".join(f"{label} {value:{shape}}" for label, value, shape in known if value is not None)
 
 
 def _short(evidence_id: str) -> str:

@@ -63,6 +63,8 @@ def measured(value: float | None, unit: str) -> str:
         return "–"
     if unit.startswith("share"):
         return f"{value:.2%}"
+    if value == int(value):
+        return f"{value:,.0f}"
     return figure(value)
 
 

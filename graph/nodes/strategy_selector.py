@@ -15,11 +15,14 @@ from graph.step import WHOLE_RUN, Done, Entry
 from options.legs import NoCandidate, candidates, drift_from_score
 from options.priced import ChainRefusal
 from options.selector import Event, NoStrategy, StrategyChoice, select
-from risk.facts import facts_of
+from risk.correlation import Correlations
+from risk.facts import facts_of, portfolio_of, view_of
+from risk.sizing import unit_budget
 from risk.view import TickerFacts
 from signals.stance import NoStance, Stance, read_stance
 
 BEST = 5
+NO_PAIRS = Correlations(window=0, minimum=0, pairs={})  # what one unit may lose does not depend on correlation
 HORIZON_DAYS = 45.0
 
 
@@ -92,12 +95,17 @@ def propose(
         return Proposal(stance, (), (), {}, f"{choices.code}: {choices.reason}")
     score = composite.price_score if debate.agrees_with(composite.price_score) else 0.0
     drift = drift_from_score(score, stance.forecast_vol, settings.legs)
+    view = view_of(
+        "final", ticker, market=snapshot.market, regime=regime, portfolio=portfolio_of(snapshot.desk, snapshot.as_of),
+        pairs=NO_PAIRS, settings=settings.risk,
+    )  # fmt: skip
+    budget = unit_budget(view, settings.risk)
     best: list[Candidate] = []
     misses: dict[str, str] = {}
     for choice in choices:
         legs = candidates(
             priced, choice, spot=priced.spot, drift=drift, forecast_vol=stance.forecast_vol, settings=settings.legs,
-            as_of=snapshot.as_of, top_k=BEST,
+            as_of=snapshot.as_of, top_k=BEST, max_loss=budget,
         )  # fmt: skip
         if isinstance(legs, NoCandidate):
             misses[choice.strategy] = legs.detail

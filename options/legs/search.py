@@ -45,10 +45,12 @@ def candidates(
     as_of: datetime,
     intent: Intent = "open",
     top_k: int = 5,
+    max_loss: float = float("inf"),
 ) -> tuple[Candidate, ...] | NoCandidate:
     """The `top_k` best structures of the chosen type, best first; never empty.
 
-    `drift` (beyond the forward's, see `forecast`) and `forecast_vol` are annual decimals. Exhaustive over the
+    `drift` (beyond the forward's, see `forecast`) and `forecast_vol` are annual decimals; `max_loss` is the most
+    one unit may lose, in USD: a better structure that the account cannot hold is no candidate. Exhaustive over the
     structure's window; ties are broken by contract symbols. Raises `ConfigError` if the structure is unknown.
     """
     refused = unusable(priced, spot=spot, forecast_vol=forecast_vol, as_of=as_of)
@@ -63,7 +65,7 @@ def candidates(
     found = []
     for position in np.unique(fronts):
         front = priced.slices[position]
-        survivors = _screened(priced, structure, rows[fronts == position], front, settings, tally)
+        survivors = _screened(priced, structure, rows[fronts == position], front, settings, tally, max_loss)
         if survivors is not None:
             distribution = forecast(front, spot=spot, drift=drift, forecast_vol=forecast_vol)
             found.append(_ranked(priced, survivors, distribution, settings, tally, top_k * SHORTLIST))
@@ -109,18 +111,21 @@ def _screened(
     front: ExpirySlice,
     settings: LegSettings,
     tally: dict[str, float],
+    max_loss: float,
 ) -> Batch | None:
     """What survives the screens that need no distribution; the tally counts what each took away."""
     quantities = np.array(structure.quantities, dtype=np.float64)
     every = batch(priced, rows, quantities, front, settings)
     alive = np.ones(len(rows), dtype=np.bool_)
-    for name, passed in _screens(priced, structure, every, settings).items():
+    for name, passed in _screens(priced, structure, every, settings, max_loss).items():
         tally[name] = tally.get(name, 0.0) + float((alive & ~passed).sum())
         alive &= passed
     return every.take(np.flatnonzero(alive)) if alive.any() else None
 
 
-def _screens(priced: PricedChain, structure: Structure, every: Batch, settings: LegSettings) -> Mapping[str, Bools]:
+def _screens(
+    priced: PricedChain, structure: Structure, every: Batch, settings: LegSettings, max_loss: float
+) -> Mapping[str, Bools]:
     quotes, width = every.quotes, np.maximum(every.width, 1e-9)
     delta = np.abs(priced.delta[every.rows] @ every.quantities)
     signed = {
@@ -134,6 +139,7 @@ def _screens(priced: PricedChain, structure: Structure, every: Batch, settings: 
         "wrong_premium": signed[structure.premium] & (quotes.limit_ticks * quotes.worst_ticks >= 0),
         "illiquid": legs_liquid(priced, every.rows, settings),
         "not_executable": units_executable(priced, every.rows, every.quantities, settings) >= 1,
+        "too_large": every.max_loss <= max_loss,
         "riskless": every.max_loss >= 0.01,
         "wide": gap <= settings.max_spread_of_loss * every.max_loss,
         "thin_credit": rich,

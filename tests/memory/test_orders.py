@@ -171,8 +171,8 @@ async def test_edits_are_versions_that_only_shrink(store):
         await store.revise(order(units=2, version=3, limit="1.39"), at=LATER, reviewer="ann", reason="x")
     with refused("lost_race"):
         await store.revise(smaller, at=LATER, reviewer="bob", reason="the same version again")
+    changed = order(units=2, version=3).model_copy(update={"sized": sized(2, reason="another")})
     with pytest.raises(UsageError, match="only its size"):
-        changed = order(units=2, version=3).model_copy(update={"sized": sized(2, reason="another")})
         await store.revise(changed, at=LATER, reviewer="ann", reason="x")
     await store.reject("o-1", at=LATER, reviewer="ann", reason="no")
     with refused("lost_race"):
