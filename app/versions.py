@@ -6,8 +6,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOMS = (
-    "agents", "app", "domain", "execution", "feeds", "graph", "memory", "options", "portfolio", "prompts", "risk", "signals",
-)  # fmt: skip
+    "agents",
+    "app",
+    "domain",
+    "execution",
+    "feeds",
+    "graph",
+    "memory",
+    "options",
+    "portfolio",
+    "prompts",
+    "risk",
+    "signals",
+)
 
 
 @lru_cache(maxsize=1)

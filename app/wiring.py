@@ -222,9 +222,6 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFe
         from feeds.recorded.feed import RecordedFeed
 
         return RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
-    from feeds.cboe.feed import CboeFeed
-    from feeds.cboe.settings import CboeSettings
-
     from feeds.cboe.client import CboeClient, CboeFeed, CboeSettings
 
     settings = validated(CboeSettings, read_yaml("feeds", own).get("cboe", {}), where="feeds.yaml, cboe")

@@ -48,11 +48,8 @@ def invalidation(
 
 
 def opening(evidence: Evidence) -> str:
-    """One piece of evidence as an argument."""
-    figures = ", ".join(
-        f"{name} {value:.6g}" for name, value in evidence.figures.items() if isinstance(value, int | float)
-    )
-    return f"{evidence.text} ({figures})."
+    """One piece of evidence as an argument; its figures stand beside it in the claim."""
+    return f"{evidence.text}."
 
 
 def answer(own: Evidence, opposed: Claim) -> str:

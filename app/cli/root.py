@@ -12,7 +12,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Option desk: analysts read one picture, debate, a risk gate, defined-risk orders staged for you.",
-    epilog="Exit codes: 0 done, 1 refused by a rule, 2 bad usage or input, 3 environment. Start with [bold]desk run[/].",
+    epilog="Exit codes: 0 done, 1 refused by a rule, 2 bad input, 3 environment. Start with [bold]desk run[/].",
 )
 app.add_typer(review.app, name="review")
 app.add_typer(audit.app, name="audit")

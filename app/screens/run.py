@@ -145,8 +145,8 @@ def argument(debate: Document) -> RenderableType:
     table.add_column(width=5)
     table.add_column(ratio=1)
     for claim in debate["claims"]:
-        cited = ", ".join(_short(evidence) for evidence in claim["evidence_ids"])
-        body = Text.from_markup(f"{_escaped(claim['text'])} [cyan][{cited}][/]" if cited else _escaped(claim["text"]))
+        cited = "; ".join(_cited(claim, evidence) for evidence in claim["evidence_ids"])
+        body = Text.from_markup(_escaped(claim["text"]) + (f" [cyan]\\[{_escaped(cited)}][/]" if cited else ""))
         if claim["struck"]:
             body = Text.from_markup(
                 f"[strike dim]{_escaped(claim['text'])}[/] [red]struck: {_escaped(claim['struck'])}[/]"
@@ -306,6 +306,16 @@ def _figures(signal: Document) -> str:
         return ", ".join(f"{name} {figure(value)}" for name, value in numbers[:OTHER_FIGURES])
     known = [(label, metadata.get(name), shape) for name, label, shape in chosen]
     return ", ".join(f"{label} {value:{shape}}" for label, value, shape in known if value is not None)
+
+
+def _cited(claim: Document, evidence_id: str) -> str:
+    """A piece of cited evidence with the figures a reader would check."""
+    values = {figure["name"]: figure["value"] for figure in claim["figures"] if figure["evidence_id"] == evidence_id}
+    edge = evidence_id.partition("@")[0].rpartition("/")[2]
+    shown = ", ".join(
+        f"{label} {values[name]:{shape}}" for name, label, shape in FIGURES.get(edge, ()) if name in values
+    )
+    return f"{_short(evidence_id)}: {shown}" if shown else _short(evidence_id)
 
 
 def _short(evidence_id: str) -> str:

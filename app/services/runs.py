@@ -38,18 +38,18 @@ async def new_request(
         as_of=as_of,
         feed=feed,
         watchlist=names,
-        debate=desk.debate_engine,  # type: ignore[arg-type]
+        debate=desk.debate_engine,
         fingerprint=mark,
     )
 
 
 async def next_instant(desk: Desk) -> datetime:
     """The feed's own idea of now: the simulated calendar's next slot, the wall clock for a live feed."""
-    if desk.feed.name == "simulated":
-        from feeds.simulated.feed import SimulatedFeed
+    from feeds.simulated.feed import SimulatedFeed
+
+    if isinstance(desk.feed, SimulatedFeed):
         from feeds.simulated.timeline import first_instant, next_slot
 
-        assert isinstance(desk.feed, SimulatedFeed)
         last = await desk.runs.latest_as_of("simulated")
         times = desk.configuration.desk.schedule.times
         return first_instant(desk.feed.settings) if last is None else next_slot(last, times)

@@ -21,12 +21,15 @@ class RegimeFamilyRule(Record):
         allowed = self.allowed.get(view.regime, ())
         family = view.order.candidate.family if view.order else None
         passed = bool(allowed) if family is None else family in allowed
-        listed = ", ".join(allowed) or "nothing"
+        if passed:
+            detail = f"{view.regime} permits {family or f'{len(allowed)} families'}"
+        else:
+            detail = f"{view.regime} permits {', '.join(allowed) or 'nothing'}" + (f", not {family}" if family else "")
         return view.finding(
             self.rule,
             measured=None,
             limit=None,
             unit="family",
             passed=passed,
-            detail=f"{view.regime} permits {listed}" + (f"; this is {family}" if family else ""),
+            detail=detail,
         )

@@ -83,7 +83,7 @@ async def test_each_claim_cites_ids_and_figures_and_the_second_round_answers_the
     first = debate.claims[0]
     assert first.evidence_ids == ("flow/SPY/unusual_calls@20261120T165500Z",)
     assert {(item.name, item.value) for item in first.figures} == {("conviction", 0.6), ("z_score", 2.5)}
-    assert "z_score 2.5" in first.text
+    assert first.text == "flow unusual_calls: bullish, adds +0.3000 to the price score."
     answers = {claim.side: (claim.answers, claim.text) for claim in debate.claims if claim.round == 2}
     assert answers["bull"] == (
         "bear-1-1", "flow unusual_calls: bullish, adds +0.3000 to the price score; it outweighs bear-1-1.",

@@ -148,13 +148,19 @@ def test_price_at_expiry_is_intrinsic_and_nonsense_is_nan():
 
 @settings(max_examples=200, deadline=None)
 @given(
-    strike=st.floats(20, 500), tau=st.floats(HOUR, 5), vol=st.floats(0.01, 5), rate=st.floats(-0.02, 0.2), q=st.floats(0, 0.1)
+    strike=st.floats(20, 500),
+    tau=st.floats(HOUR, 5),
+    vol=st.floats(0.01, 5),
+    rate=st.floats(-0.02, 0.2),
+    q=st.floats(0, 0.1),
 )
 def test_call_less_put_is_the_discounted_forward(strike, tau, vol, rate, q):
     call, put = black.price(
         spot=100.0, strike=strike, tau=tau, rate=rate, dividend_yield=q, vol=vol, is_call=np.array([True, False])
     )
-    assert call - put == pytest.approx(100 * np.exp(-q * tau) - strike * np.exp(-rate * tau), abs=1e-11 * (100 + strike))
+    assert call - put == pytest.approx(
+        100 * np.exp(-q * tau) - strike * np.exp(-rate * tau), abs=1e-11 * (100 + strike)
+    )
 
 
 @pytest.mark.parametrize("is_call", [True, False])
@@ -223,7 +229,9 @@ def test_quantlib_agrees_on_prices_greeks_and_vols():
         assert float(ours.vega) == pytest.approx(peer.vega(tau), rel=1e-10, abs=1e-12)
         price = float(ours.price)
         if price - discount * max(forward - strike if is_call else strike - forward, 0) > 1e-3:
-            deviation = ql.blackFormulaImpliedStdDev(kind, strike, forward, price, discount, 0.0, ql.nullDouble(), 1e-14)
+            deviation = ql.blackFormulaImpliedStdDev(
+                kind, strike, forward, price, discount, 0.0, ql.nullDouble(), 1e-14
+            )
             assert float(black.implied_vol(price=price, **terms).vol) == pytest.approx(
                 deviation / np.sqrt(tau), rel=1e-8
             )

@@ -53,7 +53,11 @@ def test_a_tenor_left_behind_or_a_stale_curve_is_not_todays_curve():
 
 def test_no_yields_is_no_curve_and_an_absurd_one_is_an_error():
     assert rate_curve({}) is None
-    assert rate_curve({"DGS1": yields("DGS1", ("2026-02-19", 3.5, "2026-02-20T14:00")).known_by(
-        datetime(2026, 1, 1, tzinfo=UTC))}) is None
+    assert (
+        rate_curve(
+            {"DGS1": yields("DGS1", ("2026-02-19", 3.5, "2026-02-20T14:00")).known_by(datetime(2026, 1, 1, tzinfo=UTC))}
+        )
+        is None
+    )
     with pytest.raises(DataError, match="DGS1 of 2026-02-19 is 350.0 percent"):
         rate_curve({"DGS1": yields("DGS1", ("2026-02-19", 350.0, "2026-02-20T14:00"))})

@@ -91,9 +91,7 @@ def test_distribution_function_is_the_slope_of_its_own_prices():
 
     def put(strike):
         k = np.log(strike / 100)
-        return black.price(
-            forward=100.0, strike=strike, tau=TAU, discount=1.0, vol=smile_vol(smile, k), is_call=False
-        )
+        return black.price(forward=100.0, strike=strike, tau=TAU, discount=1.0, vol=smile_vol(smile, k), is_call=False)
 
     slope = (put(strikes + 1e-3) - put(strikes - 1e-3)) / 2e-3
     np.testing.assert_allclose(smile_cdf(smile, np.log(strikes / 100))[0], slope, atol=1e-6)
