@@ -21,12 +21,13 @@ from execution.paper import PaperBroker
 from execution.settings import PaperSettings
 from feeds.library import MarketLibrary
 from feeds.sectors import SectorSettings
-from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots
+from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots, priced_chain
 from memory.audit import PostgresAuditLog
 from memory.desk import PostgresDeskState
 from memory.engine import Database
 from memory.model_record import PostgresModelRecord
 from memory.orders import PostgresOrderStore
+from memory.outbox import PostgresOutbox
 from memory.recall import PostgresSituationMemory, RecallSettings
 from memory.runs import PostgresRunStore
 from memory.snapshots import ParquetSnapshotStore
@@ -134,6 +135,11 @@ class Desk:
         return PostgresOrderStore(self.engine, account=self.account)
 
     @cached_property
+    def outbox(self) -> PostgresOutbox:
+        """Approved orders on their way to the broker."""
+        return PostgresOutbox(self.engine, account=self.account)
+
+    @cached_property
     def switches(self) -> Switches:
         """Trading state and kill switches."""
         return Switches(self.engine)
@@ -141,7 +147,13 @@ class Desk:
     @cached_property
     def state(self) -> PostgresDeskState:
         """Book, exposures, histories as of an instant."""
-        return PostgresDeskState(self.engine, account=self.account, starting_cash=self.configuration.desk.starting_cash)
+        chain = self.configuration.graph.chain
+        return PostgresDeskState(
+            self.engine,
+            account=self.account,
+            starting_cash=self.configuration.desk.starting_cash,
+            price=lambda market, ticker: priced_chain(market, ticker, chain),
+        )
 
     @cached_property
     def memory(self) -> PostgresSituationMemory:

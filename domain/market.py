@@ -232,5 +232,5 @@ class MarketData:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        # Short, because asyncio puts the repr of a task's result into messages that it builds even when nobody reads them.
+        # Short: asyncio puts the repr of a task's result into messages that it builds even when nobody reads them.
         return f"MarketData({self.feed!r}, {self.as_of.isoformat()}, {len(self.tickers)} tickers)"

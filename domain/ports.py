@@ -113,6 +113,12 @@ class DeskState(Protocol):
         """Freeze it. Reads nothing stamped after `as_of`; any doubt about the trading state is HALTED."""
         ...
 
+    async def exposed_tickers(self, as_of: datetime) -> tuple[str, ...]:
+        """Underlyings of everything held, staged or working at `as_of`, ascending: a picture that leaves one out knows
+        neither NLV nor sector nor correlation.
+        """
+        ...
+
 
 class OrderStore(Protocol):
     """Orders and their state machine."""

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,14 +20,15 @@ from domain.errors import DataError, StorageFull, UsageError
 from domain.market import CalendarEvent, Chain, DataNote, Post
 from domain.record import Instant, Record, canonical_json, digest
 from feeds.importers.columns import ColumnMapping, read_mapped
-from feeds.importers.imported import Imported, StoredBars, StoredSeries
+from feeds.importers.imported import Imported, Preset, StoredBars, StoredSeries
 from feeds.importers.presets import recognise
-from feeds.importers.table import SUFFIXES, read_table
+from feeds.importers.table import SUFFIXES, RawTable, read_table
 from feeds.recorded import tables
 from feeds.recorded.manifest import Capture, Source, describe
 
 FORMAT = 1  # of the stored files: a change makes every source be imported anew
 _MANIFEST = "manifest.json"
+_MAPPED = "columns"
 
 
 class FileReport(Record):
@@ -164,25 +166,18 @@ class MarketLibrary:
     def _import_file(self, path: Path, name: str, columns: ColumnMapping | None) -> FileReport:
         content = path.read_bytes()
         table = read_table(path.name, content)
-        try:
-            preset = recognise(table)
-            preset_name, known = preset.name, preset.known
-        except DataError as error:
-            if columns is None:
-                raise _UnknownLayout(error.message, remedy=error.remedy) from error
-            preset, preset_name, known = None, "columns", "as the column mapping says"
+        preset = _layout(table, columns)
         sha256 = hashlib.sha256(content).hexdigest()
-        mapping = "" if preset or columns is None else canonical_json(columns)
-        key = digest([FORMAT, path.name, preset_name, mapping, sha256])[:16]
-        source_id = f"{preset_name}-{key}"
+        mapping = canonical_json(columns) if preset.name == _MAPPED else ""
+        source_id = f"{preset.name}-{digest([FORMAT, path.name, preset.name, mapping, sha256])[:16]}"
         if (self.root / source_id).is_dir():
             return _report(name, self._manifest(source_id), "already_there")
-        imported = preset.read(table) if preset else read_mapped(table, _given(columns))
+        imported = preset.read(table)
         if imported.refusal:
-            return FileReport(file=name, status="not_market_data", preset=preset_name, detail=imported.refusal)
+            return FileReport(file=name, status="not_market_data", preset=preset.name, detail=imported.refusal)
         if not imported.rows:
             raise DataError(f"{path.name}: nothing in it can be used: {_reasons(imported)}.")
-        source = describe(source_id, path.name, preset_name, known, sha256, imported)
+        source = describe(source_id, path.name, preset.name, preset.known, sha256, imported)
         self._store(source, imported)
         return _report(name, source, "imported")
 
@@ -231,10 +226,14 @@ class _UnknownLayout(DataError):
     """No preset fits: in a folder this is listed apart from damaged files."""
 
 
-def _given(columns: ColumnMapping | None) -> ColumnMapping:
-    if columns is None:
-        raise DataError("No column mapping was given.")
-    return columns
+def _layout(table: RawTable, columns: ColumnMapping | None) -> Preset:
+    try:
+        return recognise(table)
+    except DataError as error:
+        if columns is None:
+            raise _UnknownLayout(error.message, remedy=error.remedy) from error
+        read = partial(read_mapped, mapping=columns)
+        return Preset(_MAPPED, "Layout described by the user", "as the column mapping says", frozenset(), read)
 
 
 def _reasons(imported: Imported) -> str:

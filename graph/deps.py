@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.market import MarketData
 from domain.ports import (
     AuditLog,
     DebateEngine,
@@ -73,20 +74,21 @@ class PricedSnapshots:
             chains = self._chains
         with lock:
             if ticker not in chains:
-                chains[ticker] = _priced(snapshot, ticker, self._settings)
+                chains[ticker] = priced_chain(snapshot.market, ticker, self._settings)
             return chains[ticker]
 
 
-def _priced(snapshot: MarketSnapshot, ticker: str, settings: ChainSettings) -> PricedChain | ChainRefusal:
+def priced_chain(market: MarketData, ticker: str, settings: ChainSettings) -> PricedChain | ChainRefusal:
+    """The chain of `ticker` at the market's instant, judged and priced, or why it cannot be used."""
     from options.chain import price_chain
     from options.rates import rate_curve
 
-    chain = snapshot.market.chains.get(ticker)
+    chain = market.chains.get(ticker)
     if chain is None:
         return ChainRefusal(
-            code="no_chain", detail=f"no option chain of {ticker} at {snapshot.as_of:%Y-%m-%d %H:%M}Z", numbers={}
+            code="no_chain", detail=f"no option chain of {ticker} at {market.as_of:%Y-%m-%d %H:%M}Z", numbers={}
         )
-    return price_chain(chain, as_of=snapshot.as_of, curve=rate_curve(snapshot.market.series), settings=settings)
+    return price_chain(chain, as_of=market.as_of, curve=rate_curve(market.series), settings=settings)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
 from domain.market import Chain, MarketData
+from domain.order import WORKING
 from domain.regime import RegimeReading
 from domain.risk import DollarGreeks
 from domain.signals import Signal
@@ -101,6 +102,14 @@ class PostgresDeskState:
             history = await account_history(link, self._account, as_of)
         _, book = self._folded(history, history.settlements, as_of)
         return tuple(sorted({position.ticker for position in book.positions}))
+
+    async def exposed_tickers(self, as_of: datetime) -> tuple[str, ...]:
+        """See the port."""
+        async with self._engine.connect() as link:
+            history = await account_history(link, self._account, as_of)
+        _, book = self._folded(history, history.settlements, as_of)
+        held = {position.ticker for position in book.positions}
+        return tuple(sorted(held | {view.order.ticker for view in history.orders if view.state in WORKING}))
 
     async def record_nlv(self, book: Book) -> bool:
         """Keep the book's NLV for later baselines. False if it is unknown, or an NLV of that instant is kept."""

@@ -33,23 +33,38 @@ def view_of(row: Any) -> OrderView:
 
 async def find(link: "AsyncConnection", account: str, order_id: str) -> OrderView:
     """The order of `account` whose id is, or alone begins with, `order_id`. Raises `UsageError` otherwise."""
-    fits = OrderTable.order_id.startswith(order_id, autoescape=True)
-    rows = await link.execute(
-        select(*VIEW, OrderTable.account, OrderTable.order_id).where(fits).order_by(OrderTable.order_id).limit(500)
-    )
-    found = rows.all()
-    exact = [row for row in found if row.order_id == order_id]
-    ours = [row for row in exact or found if row.account == account]
-    if len(ours) == 1 and order_id:
-        return view_of(ours[0])
-    if ours:
-        some = ", ".join(row.order_id for row in ours[:3])
-        raise UsageError(f"{order_id!r} fits {len(ours)} orders, among them {some}.", remedy="Give more of the id.")
-    if found:
+    found = await _alike(link, order_id)
+    ours = [row for row in found if row.account == account]
+    if found and not ours:
         raise UsageError(
             f"Order {order_id} belongs to account {found[0].account!r}, not to {account!r}.",
             remedy=f"Use --feed {found[0].account}.",
         )
+    return view_of(_only(ours, order_id))
+
+
+async def account_of(link: "AsyncConnection", order_id: str) -> str:
+    """The account of the order whose id is, or alone begins with, `order_id`. Raises `UsageError` otherwise."""
+    account: str = _only(await _alike(link, order_id), order_id).account
+    return account
+
+
+async def _alike(link: "AsyncConnection", order_id: str) -> list[Any]:
+    """The order of that very id, or all whose ids begin with it."""
+    fits = OrderTable.order_id.startswith(order_id, autoescape=True)
+    rows = await link.execute(
+        select(*VIEW, OrderTable.account, OrderTable.order_id).where(fits).order_by(OrderTable.order_id).limit(500)
+    )
+    found = list(rows)
+    return [row for row in found if row.order_id == order_id] or found
+
+
+def _only(found: list[Any], order_id: str) -> Any:
+    if len(found) == 1 and order_id:
+        return found[0]
+    if found:
+        some = ", ".join(row.order_id for row in found[:3])
+        raise UsageError(f"{order_id!r} fits {len(found)} orders, among them {some}.", remedy="Give more of the id.")
     raise UsageError(f"There is no order {order_id!r}.", remedy="'desk review list' shows them.")
 
 
@@ -62,14 +77,20 @@ async def move(
     at: datetime,
     reviewer: str | None,
     reason: str | None,
+    version: int | None = None,
 ) -> OrderView:
-    """One legal step, logged. Of several callers one wins; the others get `Refused(code="lost_race")`. Raises
-    `UsageError` when `at` lies before the order's last step.
+    """One legal step, logged. Of several callers one wins; the others get `Refused(code="lost_race")`, as does one who
+    looked at another `version`. Raises `UsageError` when `at` lies before the order's last step.
     """
     require_transition(order_id, expect, new)
     moved = await link.execute(
         update(OrderTable)
-        .where(OrderTable.order_id == order_id, OrderTable.state == expect.value, OrderTable.changed_at <= at)
+        .where(
+            OrderTable.order_id == order_id,
+            OrderTable.state == expect.value,
+            OrderTable.changed_at <= at,
+            *([] if version is None else [OrderTable.version == version]),
+        )
         .values(state=new.value, changed_at=at, reviewer=reviewer, reason=reason)
         .returning(*VIEW)
     )

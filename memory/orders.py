@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.order import Fill, OrderState, OrderView, StagedOrder, require_transition
@@ -95,8 +95,9 @@ class PostgresOrderStore:
         at: datetime,
         reviewer: str | None,
         reason: str | None,
+        version: int | None = None,
     ) -> OrderView:
-        """See the port. Approving also puts the order into the outbox, in the same transaction; it is refused
+        """See the port; with `version`, only that version makes the step. Approving also puts the order into the outbox, in the same transaction; it is refused
         (`Refused`: `expired`, `halted`, `reducing`, or as a closing in `stage`) when the order's time is up or the
         trading state forbids it.
         """
@@ -105,16 +106,24 @@ class PostgresOrderStore:
             await hold(link)
             found = await rows.find(link, self._account, order_id)
             view = await rows.move(
-                link, found.order.order_id, new, expect=expect, at=at, reviewer=reviewer, reason=reason
+                link, found.order.order_id, new, expect=expect, at=at, reviewer=reviewer, reason=reason, version=version
             )
             if new is OrderState.APPROVED:
                 await self._hand_over(link, view)
         return view
 
-    async def approve(self, order_id: str, *, at: datetime, reviewer: str, reason: str | None = None) -> OrderView:
-        """A person's approval of a staged order."""
+    async def approve(
+        self, order_id: str, *, at: datetime, reviewer: str, reason: str | None = None, version: int | None = None
+    ) -> OrderView:
+        """A person's approval of a staged order; `version` is the one that the person saw."""
         return await self.transition(
-            order_id, OrderState.APPROVED, expect=OrderState.STAGED, at=at, reviewer=reviewer, reason=reason
+            order_id,
+            OrderState.APPROVED,
+            expect=OrderState.STAGED,
+            at=at,
+            reviewer=reviewer,
+            reason=reason,
+            version=version,
         )
 
     async def reject(self, order_id: str, *, at: datetime, reviewer: str, reason: str) -> OrderView:
@@ -172,6 +181,12 @@ class PostgresOrderStore:
             full_id = (await rows.find(link, self._account, order_id)).order.order_id
             wanted = select(*columns).where(OrderEventTable.order_id == full_id).order_by(OrderEventTable.seq)
             return tuple(OrderEvent(**row) for row in (await link.execute(wanted)).mappings())
+
+    async def last_change(self) -> datetime | None:
+        """Instant of the account's latest step of any order; None before the first."""
+        wanted = select(func.max(OrderTable.changed_at)).where(OrderTable.account == self._account)
+        async with self._engine.connect() as link:
+            return (await link.execute(wanted)).scalar()
 
     async def expire_due(self, at: datetime) -> tuple[str, ...]:
         """Expire every staged order whose time is up at `at`; their ids, ascending."""
@@ -240,6 +255,12 @@ class PostgresOrderStore:
         )
         async with self._engine.begin() as link:
             return await _log_all(link, await link.execute(ended.returning(*VIEW)), old)
+
+
+async def account_of(engine: "AsyncEngine", order_id: str) -> str:
+    """The account of the order whose id is, or alone begins with, `order_id`. Raises `UsageError` otherwise."""
+    async with engine.connect() as link:
+        return await rows.account_of(link, order_id)
 
 
 async def _log_all(link: "AsyncConnection", changed: "CursorResult[Any]", before: OrderState) -> tuple[str, ...]:

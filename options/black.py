@@ -266,7 +266,9 @@ def _invert(undiscounted: Floats, f: Floats, k: Floats, tau: Floats, call: Bools
     scale = np.sqrt(f[rows]) * np.sqrt(k[rows])
     deviation = _deviation(np.abs(_log_moneyness(f[rows], k[rows])), outside[rows] / scale, room[rows] / scale)
     vol[rows] = deviation / np.sqrt(tau[rows])
-    status[rows[~(np.isfinite(vol[rows]) & (vol[rows] > 0))]] = IvStatus.BAD_INPUT  # over- or underflow beyond any real quote
+    status[rows[~(np.isfinite(vol[rows]) & (vol[rows] > 0))]] = (
+        IvStatus.BAD_INPUT
+    )  # over- or underflow beyond any real quote
     vol[status != IvStatus.OK] = np.nan
     return vol, status
 

@@ -72,8 +72,7 @@ def _price_rows(
     good = flags == 0
     mid, spread = 0.5 * (chain.bid + chain.ask), chain.ask - chain.bid
     with np.errstate(divide="ignore", invalid="ignore"):
-        k = np.log(chain.strike / forward)
-    k[flags & Flag.BAD_NUMBER != 0] = np.nan
+        k = np.log(np.where(np.isfinite(chain.strike) & (chain.strike > 0), chain.strike, np.nan) / forward)
     implied = black.implied_vol(
         price=np.where(good, mid, np.nan),
         forward=forward,

@@ -162,7 +162,7 @@ def _continued(knots: Floats, values: Floats) -> tuple[Floats, Floats]:
 def _is_distribution(smile: Smile) -> bool:
     """Whether the distribution function rises between the outer knots; outside, a flat smile is lognormal."""
     count = len(smile.knots_k)
-    k = np.interp(np.arange(0.0, count - 1, 1.0 / _CHECKS), np.arange(count), smile.knots_k)
+    k = np.interp(np.linspace(0.0, count - 1.0, (count - 1) * _CHECKS + 1), np.arange(count), smile.knots_k)
     below, above = smile_cdf(smile, k)
     rises = np.where(k[1:] <= 0, np.diff(below), -np.diff(above))
     return bool((rises >= -_NOISE).all())

@@ -1,5 +1,6 @@
 """From flat option rows to one `Chain` for each underlying and instant."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,6 +17,8 @@ from feeds.importers.roots import guess_root, is_adjusted_root, rule_of
 from feeds.importers.table import RawTable
 
 _NEUTRAL_RATE = 0.025
+_TICKER = re.compile(r"[A-Z][A-Z0-9.\-]{0,9}")  # also a file name in the library
+_ROOT = re.compile(r"[A-Z0-9.]{0,6}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,6 +102,10 @@ def _refuse_garbage(table: RawTable, rows: ChainRows) -> None:
         raise table.bad("a strike is missing, not positive or absurd")
     if (np.abs(strike * 1000 - np.rint(strike * 1000)) > 0.01).any():
         raise table.bad("a strike is finer than a thousandth, which no listed contract is")
+    for words, pattern, what in ((rows.ticker, _TICKER, "ticker"), (rows.root, _ROOT, "root")):
+        odd = [word for word in _codes(words)[0] if not pattern.fullmatch(word)]
+        if odd:
+            raise table.bad(f"{odd[0]!r} is not a {what}")
     if np.isnat(rows.as_of).any():
         raise table.bad("a capture time is missing")
 

@@ -20,7 +20,6 @@ their own, but the whole market has a stress week in every twenty-six and put/ca
 | 12 | `backwardation` | short-dated implied volatility far above long-dated; earnings on Thursday after the close |
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -157,7 +156,7 @@ def planted(day: date, settings: SimulatedSettings) -> dict[Story, tuple[str, ..
 def effects(name: SimulatedName, days: Days, settings: SimulatedSettings) -> Effects:
     """What the script does to `name` on each of `days`."""
     week = script_week(name, days, settings)
-    weekday = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
+    weekday = _weekday(days)
     if week is None:
         week = np.zeros(len(days), dtype=np.int64)  # week 0 is quiet
     return Effects(
@@ -166,13 +165,16 @@ def effects(name: SimulatedName, days: Days, settings: SimulatedSettings) -> Eff
     )
 
 
-def earnings_days(name: SimulatedName, days: Sequence[date], settings: SimulatedSettings) -> list[date]:
+def earnings_days(name: SimulatedName, days: Days, settings: SimulatedSettings) -> Days:
     """The last session up to Thursday of each earnings week of `name` among the sessions `days`, ascending."""
-    week = script_week(name, np.array(days, dtype="datetime64[D]"), settings)
-    if week is None:
-        return []
-    early = [day for day, number in zip(days, week, strict=True) if number == EARNINGS_WEEK and day.weekday() <= 3]
-    return sorted({day.isocalendar()[:2]: day for day in sorted(early)}.values())
+    script = script_week(name, days, settings)
+    if script is None:
+        return days[:0]
+    early = (script == EARNINGS_WEEK) & (_weekday(days) <= 3)
+    weeks = week_number(days, settings)[early]
+    last = np.append(weeks[1:] != weeks[:-1], True) if len(weeks) else np.zeros(0, dtype=np.bool_)
+    found: Days = days[early][last]
+    return found
 
 
 def stress(days: Days, settings: SimulatedSettings) -> Bools:
@@ -184,6 +186,11 @@ def put_call_tilt(days: Days, settings: SimulatedSettings) -> Floats:
     """Addition to the log of the market's put/call ratios: fear in one week of six, greed in another."""
     week = week_number(days, settings) % PUT_CALL_EVERY_WEEKS
     return np.where(week == 0, 0.35, np.where(week == 3, -0.35, 0.0))
+
+
+def _weekday(days: Days) -> NDArray[np.int64]:
+    """0 is Monday; 1970-01-01 was a Thursday."""
+    return np.asarray((days.astype(np.int64) + 3) % 7, dtype=np.int64)
 
 
 @lru_cache(maxsize=1)

@@ -17,10 +17,10 @@ from feeds.simulated.randomness import block, stream
 from feeds.simulated.settings import SimulatedName, SimulatedSettings
 from feeds.simulated.timeline import Timeline
 
-MINUTES = 390  # knots of the path within a session, stretched over shorter ones
+KNOTS = 130  # points of the path within a session: one in three minutes, straight in between
 _REPORT_MOVE = 0.15  # standard deviation of the log jump after a report, over the name's yearly volatility
 RISK_PREMIUM = 0.12  # share by which quiet implied volatility exceeds realised
-_BLOCK = 400
+_BLOCK = 132
 _DAY = 1 / 252
 _GAP = 0.2  # overnight noise in units of a day's standard deviation
 _WITHIN = 0.85  # noise within the session, same unit
@@ -84,9 +84,7 @@ def name_path(name: SimulatedName, market: Path, settings: SimulatedSettings, li
     draws = stream(settings.seed, name.ticker, "daily").standard_normal((count, 7))
     sector = stream(settings.seed, "sector", name.sector).standard_normal(count)
     told = events.effects(name, line.days, settings)
-    days = [day.astype(object) for day in line.days]
-    reports = set(events.earnings_days(name, days, settings))
-    earnings = np.array([day in reports for day in days], dtype=np.bool_)
+    earnings = np.isin(line.days, events.earnings_days(name, line.days, settings))
     own_level = _ornstein(draws[:, 0], phi=0.97, deviation=0.06) + 0.35 * market.level
     own_slope = -0.05 + _ornstein(draws[:, 1], phi=0.85, deviation=0.04) + 0.4 * (market.slope + 0.08)
     total = name.vol * np.exp(own_level) / (1 + RISK_PREMIUM) * np.sqrt(_DAY)
@@ -129,7 +127,7 @@ def spot_at(path: Path, index: int, elapsed: float, settings: SimulatedSettings)
     if not name.tracks_market:
         own = _mixed(_walk(settings, "market", index), own)
     logs = _within(path.open[index : index + 1], path.close[index : index + 1], path.sigma[index : index + 1], own)[0]
-    return round(float(np.exp(np.interp(elapsed * MINUTES, np.arange(MINUTES + 1), logs))), 2)
+    return round(float(np.exp(np.interp(elapsed * KNOTS, np.arange(KNOTS + 1), logs))), 2)
 
 
 def state_at(path: Path, index: int, elapsed: float) -> tuple[float, float, float]:
@@ -207,12 +205,12 @@ def _pulled(state: Floats, target: Floats, pull: Floats) -> Floats:
 
 
 def _walk(settings: SimulatedSettings, source: str, index: int) -> Floats:
-    """Brownian bridge over one session, shape `(1, 391)`; unit variance of the underlying walk."""
+    """Brownian bridge over one session, shape `(1, 131)`; unit variance of the underlying walk."""
     return _bridge(block(index, _BLOCK, settings.seed, source, "minutes").reshape(1, _BLOCK))
 
 
 def _walks(settings: SimulatedSettings, source: str, count: int) -> Floats:
-    """The bridges of all sessions, shape `(count, 391)`; row `i` equals `_walk(…, i)`."""
+    """The bridges of all sessions, shape `(count, 131)`; row `i` equals `_walk(…, i)`."""
     return _bridge(block(0, count * _BLOCK, settings.seed, source, "minutes").reshape(count, _BLOCK))
 
 
@@ -222,10 +220,10 @@ def _market_walks(settings: SimulatedSettings, count: int) -> Floats:
 
 
 def _bridge(draws: Floats) -> Floats:
-    # Uniform steps: after 390 of them the walk is Gaussian for every purpose here, and they cost exactly one draw each.
-    steps = (draws[:, :MINUTES] - 0.5) * np.sqrt(12 / MINUTES)
+    # Uniform steps: after 130 of them the walk is Gaussian for every purpose here, and they cost exactly one draw each.
+    steps = (draws[:, :KNOTS] - 0.5) * np.sqrt(12 / KNOTS)
     walk = np.concatenate((np.zeros((len(draws), 1)), np.cumsum(steps, axis=1)), axis=1)
-    return np.asarray(walk - np.linspace(0, 1, MINUTES + 1) * walk[:, -1:], dtype=np.float64)
+    return np.asarray(walk - np.linspace(0, 1, KNOTS + 1) * walk[:, -1:], dtype=np.float64)
 
 
 def _mixed(market: Floats, own: Floats) -> Floats:
@@ -233,8 +231,8 @@ def _mixed(market: Floats, own: Floats) -> Floats:
 
 
 def _within(open_: Floats, close: Floats, sigma: Floats, bridge: Floats) -> Floats:
-    """Log prices at the knots of each session, shape `(n, 391)`."""
+    """Log prices at the knots of each session, shape `(n, 131)`."""
     start, end = np.log(open_)[:, None], np.log(close)[:, None]
     return np.asarray(
-        start + (end - start) * np.linspace(0, 1, MINUTES + 1) + _WITHIN * sigma[:, None] * bridge, dtype=np.float64
+        start + (end - start) * np.linspace(0, 1, KNOTS + 1) + _WITHIN * sigma[:, None] * bridge, dtype=np.float64
     )

@@ -67,7 +67,7 @@ class SimulatedSettings(Record):
 
     seed: int = 7
     epoch: date = date(2025, 1, 2)  # first day on which the desk may run
-    sessions: int = Field(default=1260, ge=5, le=2520)  # sessions from the epoch; later instants are refused
+    sessions: int = Field(default=756, ge=5, le=2520)  # sessions from the epoch; later instants are refused
     history_sessions: int = Field(default=504, ge=300, le=1260)  # sessions of history before the epoch
     slots: tuple[time, ...] = (time(9, 35), time(12, 0), time(15, 30))  # New York
     names: tuple[SimulatedName, ...] = DEFAULT_NAMES

@@ -1,5 +1,7 @@
 """Freeze one picture of the world and decide the regime."""
 
+from dataclasses import replace
+
 from domain.snapshot import MarketSnapshot
 from graph.deps import Deps
 from graph.state import RunState
@@ -12,7 +14,9 @@ async def collect(state: RunState, deps: Deps) -> Done:
     run = state["run"]
     snapshot_id = await deps.runs.snapshot_of(run.run_id)
     if snapshot_id is None:
-        market = await deps.feed.gather(run.as_of, run.watchlist)
+        exposed = await deps.desk.exposed_tickers(run.as_of)
+        market = await deps.feed.gather(run.as_of, sorted({*run.watchlist, *exposed}))
+        market = replace(market, tickers=tuple(name for name in market.tickers if name in run.watchlist))
         desk = await deps.desk.context(run.as_of, market)
         stored = await deps.snapshots.put(MarketSnapshot(market=market, desk=desk))
         snapshot_id = stored.snapshot_id

@@ -178,6 +178,8 @@ def test_crossed_and_duplicate_rows_are_kept_and_counted() -> None:
     ("text", "says"),
     [
         (history(strike=""), "strike is missing"),
+        (history().replace(",SPX,", ",../../etc/x,"), "is not a ticker"),
+        (history().replace(",SPXW,", ",LONGERR,"), "is not a root"),
         (history(strike="-5"), "strike is missing, not positive"),
         (history(strike="inf"), "absurd"),
         (history(strike="2950.00049"), "finer than a thousandth"),
@@ -387,3 +389,11 @@ def test_chains_are_ordered_by_key_whatever_the_order_of_rows() -> None:
     assert isinstance(one, Chain)
     assert one.symbol.tolist() == other.symbol.tolist()
     assert one.bid.tolist() == other.bid.tolist()
+
+
+def test_captures_without_a_time_or_outside_the_calendar_are_refused() -> None:
+    good = yahoo("snapshot_utc", "2026-08-12 15:10:00+00:00", "2026-08-12 15:00:00+00:00", 100.0)
+    with pytest.raises(DataError, match="capture time is missing"):
+        read("chains.csv", good.replace("2026-08-12 15:10:00+00:00", ""))
+    with pytest.raises(DataError, match="cannot be placed"):
+        read("chains.csv", good.replace("2026-08-12 15", "1999-08-12 15"))

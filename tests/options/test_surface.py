@@ -62,7 +62,7 @@ def test_order_of_quotes_does_not_matter_to_the_last_bit():
     assert fit_smile(**given_quotes).knots_vol.tobytes() == fit_smile(**other).knots_vol.tobytes()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(5, 80),

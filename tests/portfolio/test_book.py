@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.book import CashFlow, SettlementPrice
@@ -167,6 +167,7 @@ def _history(trades):
     return fills, [*orders.values(), *closers.values()]
 
 
+@settings(max_examples=60, deadline=None)
 @given(trades=TRADES, marks=st.tuples(PRICES, PRICES), seed=st.randoms(use_true_random=False))
 def test_cash_and_marks_are_conserved_and_the_order_of_arrival_is_nothing(trades, marks, seed):
     fills, orders = _history(trades)
@@ -182,6 +183,7 @@ def test_cash_and_marks_are_conserved_and_the_order_of_arrival_is_nothing(trades
     assert folded(shuffled, orders) == book
 
 
+@settings(max_examples=60, deadline=None)
 @given(trades=TRADES, price=st.decimals(min_value="500", max_value="700", places=2))
 def test_settlement_pays_exactly_the_intrinsic_value_of_what_is_held(trades, price):
     fills, orders = _history(trades)

@@ -8,7 +8,7 @@ import pytest
 from domain.errors import DataError
 from domain.sessions import expiry_instant
 from portfolio.book import fold
-from portfolio.valuation import usable_mid, value
+from portfolio.valuation import structure_profit, usable_mid, value
 from tests.support.orders import DAY, EXPIRY, GOOD_QUOTES, HOUR, LONG, NOON, SHORT, chain, fill, order
 
 CASH = Decimal(100_000)
@@ -75,3 +75,11 @@ def test_in_the_hour_after_expiry_intrinsic_at_spot_stands_in_but_no_longer():
     assert value(book(at), {"SPY": chain(GOOD_QUOTES, at=at, spot=NAN)}).nlv is None
     assert value(book(at), {"SPY": chain(GOOD_QUOTES, at=close - HOUR)}).nlv is None  # taken before expiry
     assert value(book(close + DAY), {"SPY": chain(GOOD_QUOTES, at=close + DAY, spot=585.0)}).nlv is None
+
+
+def test_a_structures_profit_is_unknown_as_soon_as_one_of_its_marks_is():
+    valued = value(book(), {"SPY": chain({SHORT: (3.0, 3.1), LONG: (2.5, 2.6)})})
+    assert structure_profit(valued, "a") == 200  # the short put fell by 1.00, two units of 100
+    half = value(book(), {"SPY": chain({LONG: (2.5, 2.6)})})
+    assert structure_profit(half, "a") is None
+    assert structure_profit(half, "another") == 0
