@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from pydantic import Field
@@ -25,7 +25,7 @@ class FetchSettings(Record):
 
 
 class Fetcher:
-    """GETs from one host. Close it with `aclose`, or use it as an asynchronous context manager."""
+    """GETs from one host. Close it with `aclose`."""
 
     def __init__(self, base_url: str, settings: FetchSettings) -> None:
         self._settings = settings
@@ -33,12 +33,6 @@ class Fetcher:
         self._http: httpx.AsyncClient | None = None
         self._turn = asyncio.Lock()
         self._next_start = 0.0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections; a later `get` opens new ones."""

@@ -128,7 +128,7 @@ class EmbeddedPostgres:
     def status(self) -> ServerStatus:
         """Look without touching."""
         return ServerStatus(
-            running=self._running(),
+            running=self._pid() is not None or self._answers(),
             pid=self._pid(),
             in_use=self._in_use(),
             kept=(self.root / "keep").exists(),
@@ -225,8 +225,18 @@ class EmbeddedPostgres:
             )
 
     def _running(self) -> bool:
-        # The socket decides where the process cannot be seen: a server in another container on the same volume.
-        return self._pid() is not None or self._answers()
+        """Whether the server answers, once it is clear: one that was just killed still looks alive for a moment.
+
+        The socket decides, also for a process that cannot be seen: a server in another container on this volume.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if self._pid() is None:
+                return False
+            if time.monotonic() > deadline:
+                raise DatabaseDown(f"The embedded PostgreSQL (pid {self._pid()}) runs but does not answer.")
+            time.sleep(0.02)
+        return True
 
     def _pid(self) -> int | None:
         """Pid of our live postmaster. A zombie has no command line; a reused pid has another one."""

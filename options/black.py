@@ -318,4 +318,4 @@ def _deviation(distance: Floats, b: Floats, room: Floats) -> Floats:
         open_rows = open_rows[~(small | (ceiling - floor <= _ULPS * here))]
         if len(open_rows) == 0:
             break
-    return s
+    return np.asarray(s, dtype=np.float64)

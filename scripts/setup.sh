@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 lock=requirements-dev.lock
 [ "${1:-}" = runtime ] && lock=requirements.lock
 venv=${VENV:-.venv}
-stamp="$venv/.set-up-$(cat "$lock" pyproject.toml | sha256sum | cut -c1-16)"
+stamp="$venv/.set-up-$({ pwd; cat "$lock" pyproject.toml; } | sha256sum | cut -c1-16)"
 [ -e "$stamp" ] && exit 0
 
 python=
@@ -21,14 +21,37 @@ if [ -z "$python" ]; then
   echo "setup: no Python 3.11, 3.12 or 3.13 found; install one, then run this again" >&2
   exit 3
 fi
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+
+# A copied or moved checkout brings a .venv whose `desk` still runs the code of the old place.
+if [ "$(cat "$venv/.made-for" 2>/dev/null || pwd)" != "$(pwd)" ]; then rm -rf "$venv"; fi
+# The base Python's pip fills the venv: quicker than ensurepip, which some distributions leave out.
+[ -x "$venv/bin/python" ] || "$python" -m venv --without-pip "$venv"
+pwd >"$venv/.made-for"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-echo "setup: installing from $lock into $venv (once; about half a minute)" >&2
-if "$venv/bin/python" -m pip install -q 'uv==0.13.8' 2>/dev/null; then
-  "$venv/bin/uv" pip install -q --compile-bytecode --require-hashes -p "$venv/bin/python" -r "$lock"
-else
-  "$venv/bin/python" -m pip install -q --require-hashes -r "$lock"
+pip=("$python" -m pip --python "$venv/bin/python")
+if ! "$python" -m pip --version >/dev/null 2>&1; then
+  "$venv/bin/python" -m ensurepip -q
+  pip=("$venv/bin/python" -m pip)
 fi
-"$venv/bin/python" -m pip install -q --no-deps -e .
+
+with_uv() {
+  local uv=("$venv/bin/uv" pip install -q -p "$venv/bin/python")
+  "${uv[@]}" --require-hashes -r "$lock" && "${uv[@]}" --no-deps -e .
+}
+with_pip() {
+  "${pip[@]}" install -q --require-hashes -r "$lock" && "${pip[@]}" install -q --no-deps -e .
+}
+
+echo "setup: installing from $lock into $venv (once; about half a minute)" >&2
+export UV_SYSTEM_CERTS=1 # like pip, trust what the machine trusts
+"${pip[@]}" install -q 'uv==0.13.8' pip || true
+# uv reads none of pip's settings: behind a mirror that only pip knows, pip does the work, slower.
+if ! { [ -x "$venv/bin/uv" ] && with_uv; }; then
+  echo "setup: uv could not; pip goes on (about two minutes)" >&2
+  with_pip
+fi
+# uv leaves sources uncompiled, and where Python may not write bytecode every start would compile them anew.
+# Left out: what no run imports. A vendor's file that does not compile is no failure of ours.
+"$venv/bin/python" -m compileall -qq -j0 -x '/(tests?|_vendor|typeshed|transformers/models)/' "$venv/lib" || true
 rm -f "$venv"/.set-up-*
 touch "$stamp"

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from feeds.simulated.randomness import block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -70,6 +71,13 @@ def test_another_process_sees_the_same_bytes():
     root = Path(__file__).parents[2]
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root, check=True)
     assert other.stdout.strip() == fingerprint(asyncio.run(SimulatedFeed(SETTINGS).gather(NOON, FEW)))
+
+
+def test_any_block_of_a_stream_is_drawn_without_those_before_it():
+    whole = block(0, 12, 7, "walk")
+    assert (block(2, 4, 7, "walk") == whole[8:]).all()
+    with pytest.raises(ValueError, match="multiple of 4"):
+        block(1, 6, 7, "walk")
 
 
 async def test_another_seed_is_another_market(feed: SimulatedFeed):

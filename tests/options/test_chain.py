@@ -240,6 +240,16 @@ def test_without_pairs_the_forward_is_grown_spot_and_without_a_curve_either_ther
     assert refused.code == "no_forward"
 
 
+def test_pairs_that_are_too_far_or_give_an_absurd_forward_are_not_believed():
+    made = chain(dtes=(18, 74))
+    narrow = priced(made, settings=ChainSettings(parity_window=0.02))
+    assert {s.forward_source for s in narrow.slices} == {"curve"}
+    late = made.expiry == made.expiry.max()
+    elsewhere = priced(edited(made, strike=(late, made.strike[late] * 1.4)))
+    assert [s.forward_source for s in elsewhere.slices] == ["parity", "curve"]
+    assert elsewhere.spot == 100.0
+
+
 def test_an_expiry_without_forward_is_flagged_while_the_others_are_priced():
     made = chain(dtes=(18, 46))
     late = made.expiry == made.expiry.max()

@@ -59,5 +59,5 @@ def test_no_yields_is_no_curve_and_an_absurd_one_is_an_error():
         )
         is None
     )
-    with pytest.raises(DataError, match="DGS1 of 2026-02-19 is 350.0 percent"):
+    with pytest.raises(DataError, match=r"DGS1 of 2026-02-19 is 350\.0 percent"):
         rate_curve({"DGS1": yields("DGS1", ("2026-02-19", 350.0, "2026-02-20T14:00"))})
