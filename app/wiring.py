@@ -43,6 +43,7 @@ from signals.settings import SignalSettings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from agents.debate.rules import RulesEngine
     from graph.build import Graph
 
 
@@ -53,7 +54,6 @@ class Configuration:
     environment: Environment
     desk: DeskSettings
     graph: GraphSettings
-    debate: DebateSettings
     paper: PaperSettings
     recall: RecallSettings
 
@@ -61,6 +61,11 @@ class Configuration:
     def home(self) -> Path:
         """Where all state lives."""
         return self.environment.desk_home
+
+    @property
+    def debate(self) -> DebateSettings:
+        """How debates are held: decisions depend on it, so it is audited with the graph's other settings."""
+        return self.graph.debate
 
 
 def configuration(environment: Environment | None = None) -> Configuration:
@@ -77,6 +82,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
         strategies=load(StrategyTable, "strategies", own, section="selector"),
         legs=load(LegSettings, "strategies", own, section="legs"),
         risk=load(RiskSettings, "risk_matrix", own),
+        debate=load(DebateSettings, "debate", own),
         order_life_minutes=desk.order_life_minutes,
         recall_k=desk.recall_k,
         node_timeout_s=desk.node_timeout_s,
@@ -87,7 +93,6 @@ def configuration(environment: Environment | None = None) -> Configuration:
         environment=environment,
         desk=desk,
         graph=graph,
-        debate=load(DebateSettings, "debate", own),
         paper=load(PaperSettings, "execution", own, section="paper"),
         recall=load(RecallSettings, "memory", own),
     )
@@ -254,14 +259,7 @@ def chosen_engine(config: Configuration, asked: str | None) -> str:
 
 def debate_engine(config: Configuration, name: str, record: ModelRecord) -> DebateEngine:
     """The rules engine, or the llm engine that falls back to it."""
-    from agents.debate.rules import RulesEngine
-
-    rules = RulesEngine(
-        config.debate,
-        vol_view=lambda composite: vol_view(composite, config.graph.signals),
-        conflict=conflict,
-        conflict_ceiling=config.graph.signals.aggregate.conflict,
-    )
+    rules = rules_engine(config.graph)
     if name == "rules":
         return rules
     from agents.debate.llm import LlmEngine
@@ -274,6 +272,26 @@ def debate_engine(config: Configuration, name: str, record: ModelRecord) -> Deba
         base_url=environment.openai_base_url,
     )
     return LlmEngine(config.debate, gateway, record, rules)
+
+
+def replayed_engine(settings: GraphSettings, name: str, record: ModelRecord) -> DebateEngine:
+    """The engine as it was then: recorded replies only, no network."""
+    from agents.debate.llm import LlmEngine
+
+    rules = rules_engine(settings)
+    return rules if name == "rules" else LlmEngine(settings.debate, None, record, rules)
+
+
+def rules_engine(settings: GraphSettings) -> "RulesEngine":
+    """The debate by arithmetic."""
+    from agents.debate.rules import RulesEngine
+
+    return RulesEngine(
+        settings.debate,
+        vol_view=lambda composite: vol_view(composite, settings.signals),
+        conflict=conflict,
+        conflict_ceiling=settings.signals.aggregate.conflict,
+    )
 
 
 def versions(settings: GraphSettings) -> dict[str, str]:

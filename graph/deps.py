@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from agents.debate.settings import DebateSettings
 from domain.market import MarketData
 from domain.ports import (
     AuditLog,
@@ -36,6 +37,7 @@ class GraphSettings(Record):
     strategies: StrategyTable
     legs: LegSettings
     risk: RiskSettings
+    debate: DebateSettings
     order_life_minutes: int = 240
     recall_k: int = 3
     node_timeout_s: float = 120.0
@@ -88,7 +90,7 @@ def priced_chain(market: MarketData, ticker: str, settings: ChainSettings) -> Pr
         return ChainRefusal(
             code="no_chain", detail=f"no option chain of {ticker} at {market.as_of:%Y-%m-%d %H:%M}Z", numbers={}
         )
-    return price_chain(chain, as_of=market.as_of, curve=rate_curve(market.series), settings=settings)
+    return price_chain(chain, as_of=market.as_of, curve=rate_curve(market.series, as_of=market.as_of), settings=settings)
 
 
 @dataclass(frozen=True)
@@ -107,3 +109,4 @@ class Deps:
     priced: PricedSnapshots
     observer: Observer
     versions: Mapping[str, str] = field(default_factory=dict)  # code, graph, prompts, rules
+    late: frozenset[str] | None = None  # a replay names the nodes that timed out then: no other may, however slow it is

@@ -97,9 +97,10 @@ class PostgresOrderStore:
         reason: str | None,
         version: int | None = None,
     ) -> OrderView:
-        """See the port; with `version`, only that version makes the step. Approving also puts the order into the outbox, in the same transaction; it is refused
-        (`Refused`: `expired`, `halted`, `reducing`, or as a closing in `stage`) when the order's time is up or the
-        trading state forbids it.
+        """See the port; with `version`, only that version makes the step.
+
+        Approving also puts the order into the outbox, in the same transaction; it is refused (`Refused`: `expired`,
+        `halted`, `reducing`, or as a closing in `stage`) when the order's time is up or the trading state forbids it.
         """
         require_transition(order_id, expect, new)
         async with self._engine.begin() as link:

@@ -146,7 +146,7 @@ def _forward(
     forward = centre + line.level / line.discount
     if not forward > 0:
         return None
-    residual = float(np.median(np.abs(line.residuals)))
+    residual = float(np.sort(np.abs(line.residuals))[len(near) // 2])
     standard_error = line.level_error / line.discount
     rate_known = rate_known or curve is not None
     return Forward(rows, tau, forward, line.discount, "parity", len(near), residual, standard_error, rate_known)

@@ -71,7 +71,7 @@ def fit_smile(*, k: Floats, iv: Floats, spread: Floats, tau: float, forward: flo
 
     Relative variance (σ/σ_atm)² at knots spread over the quoted range minimises squared misses of the mids plus
     squared curvature (P-splines, Eilers and Marx 1996), with Huber weights against outliers. Where quotes reach 1.5
-    deviations the slope carries on and dies out; elsewhere the smile ends level with the last quote.
+    deviations variance goes straight on, until nothing is left to price; elsewhere the smile ends level at its quotes.
 
     The distribution function must rise everywhere on a fine grid. Until it does, the fit looks less far into the wings
     (quotes at the smallest tick often admit arbitrage) and is made stiffer; at last the smile is flattened.
@@ -82,7 +82,7 @@ def fit_smile(*, k: Floats, iv: Floats, spread: Floats, tau: float, forward: flo
     if len(k) < MIN_QUOTES or not k[0] <= 0.0 <= k[-1] or k[0] == k[-1]:
         return None
     nearest = np.argsort(np.abs(k), kind="stable")[:MIN_QUOTES]
-    at_money = float(np.median(iv[nearest]))  # a scale only, and deaf to one wrong quote
+    at_money = float(np.sort(iv[nearest])[MIN_QUOTES // 2])  # a scale only, and deaf to one wrong quote
     reach = np.abs(k) / (iv * np.sqrt(tau))
     for far, stiffness in _ATTEMPTS:
         near = reach <= far

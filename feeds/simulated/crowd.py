@@ -56,7 +56,7 @@ _FLAT = (
     "Thinking about a spread, no view yet.",
 )
 _TAILS = (
-    "Strike {n} is where I look.",
+    "Level {n} is where I look.",
     "Holding {n} contracts.",
     "Day {n} of waiting.",
     "",

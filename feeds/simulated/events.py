@@ -11,7 +11,7 @@ their own, but the whole market has a stress week in every twenty-six and put/ca
 | 1 | `iv_cheap` | implied volatility at the bottom of its year, realised unchanged |
 | 2-4 | `trend_up` (week 4) | steady rise with little noise; more call volume, kind posts and headlines |
 | 5 | `iv_rich` | implied volatility at the top of its year, realised unchanged |
-| 6 | `squeeze` | breakout of about 15 %; mentions tenfold from many authors, building since Thursday; calls rich, |
+| 6 | `squeeze` | breakout of about 15 %; mentions up to thirtyfold by Wednesday from many authors; calls rich, |
 | | | five times usual, crowded 3-12 % out of the money: by noon more than twice the open interest there |
 | 7 | quiet | most of the squeeze is given back, mentions fade |
 | 8 | `skew_rich` | puts rich: the smile's tilt far below its history |
@@ -75,19 +75,19 @@ _FALLING = Week(drift=(-0.013,) * 5, noise=0.45, puts=1.3, kind=0.35)
 # Drifts of the thirteen weeks add up to nothing, so that prices keep their order of magnitude over the years.
 SCRIPT: tuple[Week, ...] = (
     Week(),
-    Week(Story.IV_CHEAP, level=-0.55),
+    Week(Story.IV_CHEAP, level=-0.55, slope=-0.1),
     _RISING,
     _RISING,
     Week(Story.TREND_UP, drift=(0.0065,) * 5, noise=0.45, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
-    Week(Story.IV_RICH, level=0.65, mentions=(1.0, 1.0, 1.0, 2.0, 3.0, 3.0, 4.0)),
+    Week(Story.IV_RICH, level=0.65, slope=0.05, mentions=(1.0, 1.0, 1.0, 1.2, 1.5, 2.0, 3.0)),
     Week(
         Story.SQUEEZE,
         rho=0.4,
         drift=(0.03, 0.05, 0.04, 0.02, 0.01),
         noise=0.6,
         calls=5.0,
-        kind=0.9,
-        mentions=(9.0, 12.0, 14.0, 12.0, 9.0, 5.0, 4.0),
+        kind=0.95,
+        mentions=(6.0, 15.0, 30.0, 20.0, 10.0, 5.0, 3.0),
     ),
     Week(drift=(-0.04, -0.03, -0.02, -0.015, -0.0125), mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
     Week(Story.SKEW_RICH, rho=-0.85),

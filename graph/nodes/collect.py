@@ -10,7 +10,11 @@ from signals.regime import read_regime
 
 
 async def collect(state: RunState, deps: Deps) -> Done:
-    """Gather once per run: a resumed or replayed run reads the snapshot it is bound to."""
+    """Gather once per run: a resumed or replayed run reads the snapshot it is bound to.
+
+    Names that are held but not watched are in the picture, so that the book can be valued; analysts read only the
+    watchlist.
+    """
     run = state["run"]
     snapshot_id = await deps.runs.snapshot_of(run.run_id)
     if snapshot_id is None:

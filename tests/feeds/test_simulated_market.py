@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from feeds.simulated.randomness import block
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -24,6 +23,7 @@ from domain.units import to_datetime64
 from feeds.cboe.client import CboeSettings
 from feeds.polymarket.client import PolymarketSettings
 from feeds.simulated import SimulatedFeed, SimulatedSettings, first_instant, next_slot
+from feeds.simulated.randomness import block
 
 SETTINGS = SimulatedSettings()
 NOON = new_york(date(2025, 3, 12), time(12, 0))

@@ -73,8 +73,8 @@ def test_the_squeeze_has_a_crowd_calls_and_a_breakout(week: tuple[MarketData, di
     ticker = stories[Story.SQUEEZE]
     mentioned = data.series[mentions(ticker)].value
     assert mentioned[-1] > 4 * np.median(mentioned[-40:])
-    recent = [post for post in data.posts if post.tickers == (ticker,)][-30:]
-    assert len({post.author for post in recent}) > 20
+    recent = [post for post in data.posts if post.tickers == (ticker,)][-60:]
+    assert len({post.author for post in recent}) > 40
     assert np.mean([post.sentiment for post in recent if post.sentiment is not None]) > 0.3
     chain, bars = data.chains[ticker], data.bars[ticker]
     crowded = chain.is_call & (chain.volume > 2 * chain.open_interest) & (chain.volume > 200)
