@@ -234,15 +234,16 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFe
         from feeds.simulated.settings import SimulatedSettings
 
         return SimulatedFeed(load(SimulatedSettings, "simulated", own))
-    library = MarketLibrary(config.home / "library")
-    if name == "recorded":
-        from feeds.recorded.feed import RecordedFeed
+    from feeds.recorded.feed import RecordedFeed
 
-        return RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
+    library = MarketLibrary(config.home / "library")
+    recorded = RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
+    if name == "recorded":
+        return recorded
     from feeds.cboe.client import CboeClient, CboeFeed, CboeSettings
 
     settings = validated(CboeSettings, read_yaml("feeds", own).get("cboe", {}), where="feeds.yaml, cboe")
-    return CboeFeed(CboeClient(settings, clock, config.home / "cache" / "cboe"), clock)
+    return CboeFeed(CboeClient(settings, clock, config.home / "cache" / "cboe"), clock, history=recorded.histories)
 
 
 def chosen_engine(config: Configuration, asked: str | None) -> str:

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import Durability
 
 from domain.run import RunRequest
 from graph.build import Graph
@@ -24,7 +25,8 @@ async def run_graph(graph: Graph, request: RunRequest, deps: Deps) -> RunState:
             return _state(known.values)
         if known.next:
             start = None
-    return _state(await graph.ainvoke(start, config, context=deps, durability="sync"))
+    durability: Durability | None = "sync" if graph.checkpointer else None  # LangGraph 1.2 fails over "sync" without one
+    return _state(await graph.ainvoke(start, config, context=deps, durability=durability))
 
 
 def _state(values: Any) -> RunState:

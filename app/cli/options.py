@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
 import typer
@@ -46,3 +47,13 @@ def tickers(text: str | None) -> tuple[str, ...]:
     if not named:
         raise UsageError("--watchlist names no ticker.", remedy="Write e.g. --watchlist SPY,QQQ.")
     return named
+
+
+def premium(text: str | None) -> Decimal | None:
+    """A net premium a share, exact to the digit that was typed."""
+    if text is None:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise UsageError(f"{text!r} is no price.", remedy="Write e.g. --limit -1.80 to pay 1.80 a share.") from error

@@ -123,9 +123,7 @@ def _decision(
     return decide(replace(view, order=sized), settings.risk)
 
 
-def _refusal(
-    order: StagedOrder, fresh: Candidate, decision: RiskDecision, waived: frozenset[str]
-) -> Refused | None:
+def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision, waived: frozenset[str]) -> Refused | None:
     staged = order.sized.candidate
     if fresh.limit_per_share < staged.worst_per_share:
         return Refused(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from domain.errors import DataError, UsageError
@@ -67,6 +68,10 @@ class RecordedFeed:
         """
         return await asyncio.to_thread(self._gather, as_of, tickers)
 
+    async def histories(self, as_of: datetime, tickers: Sequence[str]) -> MarketData:
+        """Everything but chains: the companion of a live feed that has only quotes. An empty library gives little."""
+        return await asyncio.to_thread(self._histories, as_of, tuple(sorted(set(tickers))), {})
+
     async def quotes(self, as_of: datetime, tickers: Sequence[str]) -> Mapping[str, Chain]:
         """The latest quoted chains at or before `as_of`, however old: each says its own `as_of`."""
         self._refuse_future(as_of)
@@ -95,28 +100,37 @@ class RecordedFeed:
                 remedy=_around(captures, as_of, set(wanted) & covered or covered),
             )
         chains = {ticker: self._library.chain(capture) for ticker, capture in chosen.items()}
+        sources = {source.id: source.name for source in self._library.list()}
+        past = self._histories(as_of, wanted, chains)
+        named = "; ".join(
+            f"{ticker} {_utc(item.as_of)} from {sources[item.source_id]}" for ticker, item in chosen.items()
+        )
+        return replace(
+            past,
+            tickers=tuple(ticker for ticker in wanted if ticker in covered),
+            chains=chains,
+            notes=(*notes, *_chain_notes(chains, chosen, past.bars), *past.notes),
+            provenance={"chains": f"recorded; {named}", **past.provenance},
+        )
+
+    def _histories(self, as_of: datetime, wanted: Sequence[str], chains: Mapping[str, Chain]) -> MarketData:
         spots = {ticker: chain.spot for ticker, chain in chains.items()}
         bars, bar_notes = known_bars(self._library.bars((*wanted, INDEX)), as_of, spots, self._settings)
         series, series_notes = known_series(self._library.series(_names(wanted)), as_of, self._settings)
         agenda = FixedCalendar(self._library.events(until=as_of)).agenda(as_of, wanted)
-        sources = {source.id: source.name for source in self._library.list()}
         return MarketData(
             as_of=as_of,
             feed=self.name,
-            tickers=tuple(ticker for ticker in wanted if ticker in covered),
-            chains=chains,
+            tickers=tuple(wanted),
+            chains={},
             bars=bars,
             series=series,
             posts=self._posts(as_of, wanted),
             events=agenda.events,
             events_known=agenda.known,
             sectors=sectors_of(wanted, self._sectors, self._library.sectors()),
-            notes=(*notes, *_chain_notes(chains, chosen, bars), *bar_notes, *series_notes),
+            notes=(*bar_notes, *series_notes),
             provenance={
-                "chains": "recorded; "
-                + "; ".join(
-                    f"{ticker} {_utc(item.as_of)} from {sources[item.source_id]}" for ticker, item in chosen.items()
-                ),
                 "bars": "recorded daily bars in the share units of this instant" if bars else "none recorded",
                 "series": f"recorded: {', '.join(series)}" if series else "none recorded",
                 "posts": "recorded posts, scored when collected",

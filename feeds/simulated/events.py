@@ -70,15 +70,15 @@ class Week:
     kind: float = 0.55  # share of opinionated posts and headlines that are favourable
 
 
-_RISING = Week(drift=(0.0065,) * 5, noise=0.45, calls=1.3, kind=0.65)
-_FALLING = Week(drift=(-0.013,) * 5, noise=0.45, puts=1.3, kind=0.35)
+_RISING = Week(drift=(0.009,) * 5, noise=0.35, calls=1.3, kind=0.65)
+_FALLING = Week(drift=(-0.0155,) * 5, noise=0.35, puts=1.3, kind=0.35)
 # Drifts of the thirteen weeks add up to nothing, so that prices keep their order of magnitude over the years.
 SCRIPT: tuple[Week, ...] = (
     Week(),
     Week(Story.IV_CHEAP, level=-0.55, slope=-0.1),
     _RISING,
     _RISING,
-    Week(Story.TREND_UP, drift=(0.0065,) * 5, noise=0.45, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
+    Week(Story.TREND_UP, drift=(0.009,) * 5, noise=0.35, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
     Week(Story.IV_RICH, level=0.65, slope=0.05, mentions=(1.0, 1.0, 1.0, 1.2, 1.5, 2.0, 3.0)),
     Week(
         Story.SQUEEZE,
@@ -89,10 +89,10 @@ SCRIPT: tuple[Week, ...] = (
         kind=0.95,
         mentions=(6.0, 15.0, 30.0, 20.0, 10.0, 5.0, 3.0),
     ),
-    Week(drift=(-0.04, -0.03, -0.02, -0.015, -0.0125), mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
+    Week(drift=(-0.045, -0.035, -0.02, -0.015, -0.015), mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
     Week(Story.SKEW_RICH, rho=-0.85),
     _FALLING,
-    Week(Story.TREND_DOWN, drift=(-0.013,) * 5, noise=0.45, puts=1.8, kind=0.2, mentions=(1.5,) * 7),
+    Week(Story.TREND_DOWN, drift=(-0.0155,) * 5, noise=0.35, puts=1.8, kind=0.2, mentions=(1.5,) * 7),
     Week(Story.PUT_CALL_EXTREME, calls=0.7, puts=4.0, kind=0.4),
     Week(Story.BACKWARDATION, level=0.0, slope=0.4, mentions=(1.5,) * 7),
 )

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from domain.errors import StorageFull, TamperError, UsageError
+from domain.errors import DatabaseDown, StorageFull, TamperError, UsageError
 from domain.record import canonical_json, digest
 from memory.audit import GENESIS, Link, PostgresAuditLog, link_hash, payload_hash, stamp
 from memory.engine import conninfo
 from memory.seals import append_seal, read_seals
-from memory.verify import Stored
+from memory.verify import Stored, verify
 
 
 @pytest.fixture
@@ -263,6 +263,11 @@ async def test_a_run_that_names_nothing_is_refused_by_the_database(log, entry, e
     with pytest.raises(DBAPIError, match="null value"):
         async with engine.begin() as connection:
             await connection.execute(text("INSERT INTO decision_log (seq, run_id) VALUES (1, 'r')"))
+
+
+def test_a_log_that_cannot_be_reached_is_not_called_sound(seal_path):
+    with pytest.raises(DatabaseDown):
+        verify("postgresql+psycopg://nobody@127.0.0.1:1/desk", seal_path)
 
 
 async def test_verification_reads_fast_enough_for_years_of_runs(log, entry):

@@ -114,6 +114,8 @@ async def test_runs_are_listed_newest_first_and_unfinished_ones_oldest_first(sto
     assert [row.request.run_id for row in await store.list(state="sealed")] == ["r2"]
     assert [row.request.run_id for row in await store.list(limit=1)] == ["r3"]
     assert [row.request.run_id for row in await store.unfinished()] == ["r1", "r3"]
+    assert await store.latest_as_of("recorded") == AS_OF
+    assert await store.latest_as_of("simulated") is None
 
 
 async def test_a_unique_beginning_of_an_id_is_enough_and_wildcards_are_letters(store):

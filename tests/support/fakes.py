@@ -1,0 +1,337 @@
+"""The graph's ports in memory, for tests that assert on what is left behind; and engines whose verdict is a script."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from agents.contract import AnalystContext
+from domain.audit import AuditEntry, Seal
+from domain.book import Baseline, Book
+from domain.debate import Debate, Memory, Verdict
+from domain.errors import Refused, TamperError, UsageError
+from domain.market import Chain, MarketData
+from domain.order import OrderState, OrderView, StagedOrder
+from domain.ports import DebateEngine
+from domain.record import digest
+from domain.regime import RegimeReading
+from domain.risk import TradingState
+from domain.run import RunRequest, RunRow
+from domain.signals import Abstention, CompositeSignal, Direction, Signal
+from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
+from graph.build import build
+from graph.deps import Deps, GraphSettings, PricedSnapshots
+from graph.run import run_graph
+from graph.state import RunState
+
+SEALED_AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class FakeFeed:
+    """One picture, whatever the instant; raises what `failures` hold first, one a call."""
+
+    name = "simulated"
+
+    def __init__(self, market: MarketData, failures: Sequence[Exception] = ()) -> None:
+        self.market = market
+        self.failures = list(failures)
+        self.gathered = 0
+
+    async def universe(self, as_of: datetime) -> tuple[str, ...]:
+        return self.market.tickers
+
+    async def gather(self, as_of: datetime, tickers: Sequence[str]) -> MarketData:
+        self.gathered += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return self.market
+
+    async def quotes(self, as_of: datetime, tickers: Sequence[str]) -> Mapping[str, Chain]:
+        return {name: self.market.chains[name] for name in tickers}
+
+
+class MemorySnapshots:
+    """Snapshots by number: the same object gets the same id."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, MarketSnapshot] = {}
+
+    async def put(self, snapshot: MarketSnapshot) -> SnapshotRef:
+        snapshot_id = f"{len(self.kept):064x}"
+        self.kept[snapshot_id] = snapshot
+        return SnapshotRef(snapshot_id=snapshot_id, as_of=snapshot.as_of, feed=snapshot.market.feed, bytes=0)
+
+    async def get(self, snapshot_id: str) -> MarketSnapshot:
+        return self.kept[snapshot_id]
+
+
+class MemoryDesk:
+    """A desk that stands as it was given."""
+
+    def __init__(self, context: DeskContext) -> None:
+        self.stands = context
+
+    async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
+        return self.stands
+
+    async def exposed_tickers(self, as_of: datetime) -> tuple[str, ...]:
+        return tuple(sorted({item.ticker for item in self.stands.exposures}))
+
+    async def held_tickers(self, as_of: datetime) -> tuple[str, ...]:
+        return tuple(sorted({position.ticker for position in self.stands.book.positions}))
+
+
+class MemoryRuns:
+    """Runs and what they publish."""
+
+    def __init__(self) -> None:
+        self.snapshots: dict[str, str] = {}
+        self.signals: dict[str, Signal] = {}
+        self.regimes: list[RegimeReading] = []
+        self.ended: dict[str, str] = {}
+
+    async def begin(self, request: RunRequest) -> RunRow:
+        return RunRow(request=request, state="running", started_at=request.as_of)
+
+    async def remember_snapshot(self, run_id: str, snapshot_id: str) -> None:
+        self.snapshots.setdefault(run_id, snapshot_id)
+
+    async def snapshot_of(self, run_id: str) -> str | None:
+        return self.snapshots.get(run_id)
+
+    async def publish_signals(self, run_id: str, signals: Sequence[Signal]) -> None:
+        for signal in signals:
+            self.signals.setdefault(signal.id, signal)
+
+    async def publish_regime(self, run_id: str, reading: RegimeReading) -> None:
+        self.regimes.append(reading)
+
+    async def finish(self, run_id: str, *, state: str, head_hash: str | None, detail: str) -> None:
+        self.ended[run_id] = state
+
+
+class MemoryAudit:
+    """Rows by step, in the order in which they came; raises what `failures` hold first, one a call of `append`."""
+
+    def __init__(self, failures: Sequence[Exception] = ()) -> None:
+        self.rows: dict[tuple[str, str, str, str], AuditEntry] = {}
+        self.sealed: dict[str, Seal] = {}
+        self.failures = list(failures)
+
+    async def append(self, entries: Sequence[AuditEntry]) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        for entry in entries:
+            step = (entry.run_id, entry.node, entry.ticker, entry.kind)
+            known = self.rows.setdefault(step, entry)
+            if digest(known) != digest(entry):
+                raise TamperError(f"{step} was logged with another content")
+
+    async def seal(self, run_id: str) -> Seal:
+        rows = [entry for entry in self.rows.values() if entry.run_id == run_id]
+        made = Seal(run_id=run_id, sealed_at=SEALED_AT, rows=len(rows), head_hash=digest(rows))
+        return self.sealed.setdefault(run_id, made)
+
+    def of(self, node: str) -> dict[tuple[str, str], Any]:
+        """What `node` logged, by ticker and kind, as it was handed over."""
+        return {(e.ticker, e.kind): e.output for e in self.rows.values() if e.node == node}
+
+    def digests(self) -> dict[tuple[str, str, str], str]:
+        """Hash of every row, without the run's own id."""
+        return {(e.node, e.ticker, e.kind): digest([e.author, e.inputs, e.output]) for e in self.rows.values()}
+
+
+class MemoryOrders:
+    """Staged orders, and a trading state that may differ from the one that the snapshot froze."""
+
+    def __init__(self, trading_state: TradingState = TradingState.ACTIVE) -> None:
+        self.trading_state = trading_state
+        self.staged: dict[str, StagedOrder] = {}
+
+    async def stage(self, order: StagedOrder) -> bool:
+        if order.order_id in self.staged:
+            return False
+        if self.trading_state is not TradingState.ACTIVE and order.sized.candidate.intent == "open":
+            raise Refused(f"Trading is {self.trading_state}.", code=self.trading_state.value)
+        self.staged[order.order_id] = order
+        return True
+
+    async def get(self, order_id: str) -> OrderView:
+        if order_id not in self.staged:
+            raise UsageError(f"There is no order {order_id}.")
+        order = self.staged[order_id]
+        return OrderView(order=order, state=OrderState.STAGED, changed_at=order.staged_at)
+
+
+class MemorySituations:
+    """Memories that were put there beforehand, by ticker."""
+
+    def __init__(self, known: Mapping[str, Sequence[Memory]] | None = None) -> None:
+        self.known = dict(known or {})
+        self.remembered: dict[str, str | None] = {}  # ticker → order id
+
+    async def recall(self, composite: CompositeSignal, regime: str, *, as_of: datetime, k: int) -> tuple[Memory, ...]:
+        return tuple(self.known.get(composite.ticker, ()))[:k]
+
+    async def remember(
+        self, run_id: str, composite: CompositeSignal, regime: str, debate: Debate, order_id: str | None
+    ) -> None:
+        self.remembered[composite.ticker] = order_id
+
+
+class ScriptedDebate:
+    """A debate engine that says what the test wrote: fields of `Debate` by ticker, "*" for all others."""
+
+    def __init__(self, script: Mapping[str, Mapping[str, Any]]) -> None:
+        self.script = script
+        self.heard: dict[str, tuple[Signal, ...]] = {}
+
+    async def debate(
+        self,
+        run_id: str,
+        composite: CompositeSignal,
+        signals: Sequence[Signal],
+        memories: Sequence[Memory],
+        snapshot: MarketSnapshot,
+    ) -> Debate:
+        self.heard[composite.ticker] = tuple(signals)
+        fields: dict[str, Any] = {
+            "engine": "rules", "rounds": 1, "claims": (), "verdict": Verdict.INCONCLUSIVE, "cause": None,
+            "confidence": 0.0, "vol_view": "none", "conflict": 0.0, "thesis": "as the test says",
+            "invalidation": "never", **self.script.get(composite.ticker, self.script.get("*", {})),
+        }  # fmt: skip
+        return Debate(ticker=composite.ticker, **fields)
+
+
+BULL: Mapping[str, Any] = {"verdict": Verdict.BULL, "confidence": 0.6}
+BEAR: Mapping[str, Any] = {"verdict": Verdict.BEAR, "confidence": 0.6}
+WEAK: Mapping[str, Any] = {"verdict": Verdict.INCONCLUSIVE, "cause": "weak"}
+CONFLICT: Mapping[str, Any] = {"verdict": Verdict.INCONCLUSIVE, "cause": "conflict", "conflict": 0.9}
+
+
+@dataclass(frozen=True)
+class ScriptedAnalyst:
+    """Says `side` on price with `conviction` about every ticker; or raises, dawdles, or breaks the contract."""
+
+    name: str
+    side: Direction = Direction.NEUTRAL
+    conviction: float = 0.0
+    error: Exception | None = None
+    seconds: float = 0.0
+    mute: bool = False  # answers None, which no analyst may
+
+    def read(self, snapshot: MarketSnapshot, ticker: str, context: AnalystContext) -> list[Signal | Abstention]:
+        if self.seconds:
+            time.sleep(self.seconds)
+        if self.error:
+            raise self.error
+        if self.mute:
+            return None  # type: ignore[return-value]  # the fault under test
+        edges = {"vol_surface": "iv_rich", "flow": "unusual_calls", "technical": "trend", "social": "news_sentiment"}
+        return [
+            Signal(
+                source=self.name, ticker=ticker, direction=self.side, conviction=self.conviction,
+                edge_type=edges[self.name], timestamp=snapshot.as_of,
+                metadata={"horizon_days": 20, "half_life_days": 5, "evidence": ()},
+            )
+        ]  # fmt: skip
+
+
+class Watcher:
+    """An observer that keeps what it saw."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, str]] = []
+        self.ended: dict[tuple[str, str], str] = {}
+
+    def started(self, run_id: str, node: str, ticker: str) -> None:
+        self.begun.append((node, ticker))
+
+    def finished(self, run_id: str, node: str, ticker: str, milliseconds: float, summary: str) -> None:
+        assert milliseconds >= 0
+        self.ended[node, ticker] = summary
+
+
+def flat_desk(market: MarketData, **changes: Any) -> DeskContext:
+    """An account of 100,000 USD in cash, in good order, at the market's instant."""
+    cash = Decimal(100_000)
+    desk = DeskContext(
+        book=Book(
+            as_of=market.as_of, cash=cash, positions=(), nlv=cash, nlv_as_of=market.as_of, realised=Decimal(0),
+            fees=Decimal(0),
+        ),
+        exposures=(),
+        open_orders=(),
+        baseline=Baseline(session=market.as_of.date(), nlv=cash, source="opening NLV"),
+        trading_state=TradingState.ACTIVE,
+        trading_state_reason="normal",
+        halted_agents=(),
+        earlier_signals=(),
+        reliability=(),
+        regime_history=(),
+    )  # fmt: skip
+    return desk.model_copy(update=changes)
+
+
+@dataclass
+class World:
+    """Everything a run touches. Change any part, then `run`; afterwards look at what is left."""
+
+    market: MarketData
+    settings: GraphSettings
+    debate: DebateEngine
+    desk: DeskContext | None = None
+    run_id: str = "run-1"
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
+    runs: MemoryRuns = field(default_factory=MemoryRuns)
+    audit: MemoryAudit = field(default_factory=MemoryAudit)
+    orders: MemoryOrders = field(default_factory=MemoryOrders)
+    memory: MemorySituations = field(default_factory=MemorySituations)
+    watcher: Watcher = field(default_factory=Watcher)
+    feed: FakeFeed | None = None
+
+    def deps(self) -> Deps:
+        """The graph's context."""
+        return Deps(
+            feed=self.feed or FakeFeed(self.market),
+            snapshots=self.snapshots,
+            desk=MemoryDesk(self.desk or flat_desk(self.market)),
+            runs=self.runs,
+            audit=self.audit,
+            orders=self.orders,
+            memory=self.memory,
+            debate=self.debate,
+            settings=self.settings,
+            priced=PricedSnapshots(self.settings.chain),
+            observer=self.watcher,
+            versions={"code": "test"},
+        )
+
+    def request(self) -> RunRequest:
+        """What the run is asked."""
+        return RunRequest(
+            run_id=self.run_id, slot=None, as_of=self.market.as_of, feed=self.market.feed,
+            watchlist=self.market.tickers, debate="rules", fingerprint="test",
+        )  # fmt: skip
+
+    async def run(self) -> RunState:
+        """From the first node to the last."""
+        return await run_graph(build(), self.request(), self.deps())
+
+    async def steps(self) -> dict[str, str]:
+        """Runs, and tells the step that ended each ticker's path."""
+        return {item.ticker: item.step for item in (await self.run())["outcomes"]}
+
+
+def only(market: MarketData, *tickers: str) -> MarketData:
+    """The picture with only these tickers to analyse."""
+    return replace(
+        market, tickers=tickers, chains={name: chain for name, chain in market.chains.items() if name in tickers}
+    )
+
+
+def with_chain(market: MarketData, ticker: str, chain: Chain) -> MarketData:
+    """The picture with another chain of `ticker`."""
+    return replace(market, chains={**market.chains, ticker: chain})
