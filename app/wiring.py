@@ -1,12 +1,12 @@
 """Composition: the one place that names concrete adapters. Tests call it with fakes."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from pydantic import SecretStr
 
@@ -14,7 +14,7 @@ from agents.debate.settings import DebateSettings
 from app.clock import WallClock
 from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, validated
 from app.versions import code_version
-from domain.errors import ConfigError
+from domain.errors import ConfigError, UsageError
 from domain.ports import Clock, DebateEngine, MarketFeed, ModelRecord
 from domain.record import digest
 from execution.paper import PaperBroker
@@ -108,6 +108,7 @@ class Desk:
     feed: MarketFeed
     clock: Clock
     debate_engine: str
+    closing: AsyncExitStack  # what is closed with the desk
 
     @property
     def account(self) -> str:
@@ -211,9 +212,21 @@ async def open_desk(
         admin_url.get_secret_value() if admin_url else None,
     ) as database:
         migrate(database.admin_url)
-        async with connected(database.pipeline_url) as engine:
-            source = market_feed(config, feed or config.desk.feed, clock)
-            yield Desk(config, database, engine, source, clock, chosen_engine(config, debate))
+        async with connected(database.pipeline_url) as engine, AsyncExitStack() as closing:
+            source = market_feed(config, feed or config.desk.feed, clock, closing)
+            yield Desk(config, database, engine, source, clock, chosen_engine(config, debate), closing)
+
+
+def on_account(desk: Desk, account: str) -> Desk:
+    """The same desk working on the book of `account`, which is named after its feed."""
+    if account == desk.account:
+        return desk
+    if account not in get_args(FeedName):
+        raise UsageError(
+            f"No feed of this desk is called {account!r}.", remedy=f"Known: {', '.join(get_args(FeedName))}."
+        )
+    feed = market_feed(desk.configuration, cast("FeedName", account), desk.clock, desk.closing)
+    return replace(desk, feed=feed)
 
 
 @asynccontextmanager
@@ -226,8 +239,8 @@ async def durable_graph(database: Database) -> "AsyncIterator[Graph]":
         yield build(saver)
 
 
-def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFeed:
-    """The named feed."""
+def market_feed(config: Configuration, name: FeedName, clock: Clock, closing: AsyncExitStack) -> MarketFeed:
+    """The named feed; what it opens is closed with `closing`."""
     own = config.environment.desk_config
     if name == "simulated":
         from feeds.simulated.feed import SimulatedFeed
@@ -236,14 +249,19 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock) -> MarketFe
         return SimulatedFeed(load(SimulatedSettings, "simulated", own))
     from feeds.recorded.feed import RecordedFeed
 
-    library = MarketLibrary(config.home / "library")
+    library, cache = MarketLibrary(config.home / "library"), config.home / "cache" / "cboe"
     recorded = RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
     if name == "recorded":
         return recorded
     from feeds.cboe.client import CboeClient, CboeFeed, CboeSettings
+    from feeds.polymarket.client import PolymarketOdds, PolymarketSettings, with_odds
 
-    settings = validated(CboeSettings, read_yaml("feeds", own).get("cboe", {}), where="feeds.yaml, cboe")
-    return CboeFeed(CboeClient(settings, clock, config.home / "cache" / "cboe"), clock, history=recorded.histories)
+    content = read_yaml("feeds", own)
+    client = CboeClient(validated(CboeSettings, content.get("cboe", {}), where="feeds.yaml, cboe"), clock, cache)
+    odds = PolymarketOdds(validated(PolymarketSettings, content.get("polymarket", {}), where="feeds.yaml, polymarket"))
+    closing.push_async_callback(client.aclose)
+    closing.push_async_callback(odds.aclose)
+    return CboeFeed(client, clock, history=with_odds(recorded.histories, odds))
 
 
 def chosen_engine(config: Configuration, asked: str | None) -> str:

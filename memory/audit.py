@@ -131,6 +131,17 @@ class PostgresAuditLog:
         await asyncio.to_thread(append_seal, self._seal_path, seal)
         return seal
 
+    async def latest_seal(self) -> Seal | None:
+        """The seal that covers most rows; None before the first."""
+        from sqlalchemy import select
+
+        from memory.tables.audit import SealTable
+
+        async with self._engine.connect() as connection:
+            last = select(SealTable).order_by(SealTable.rows.desc()).limit(1)
+            found = (await connection.execute(last)).one_or_none()
+        return None if found is None else Seal.model_validate(dict(found._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
+
     async def verify(self) -> VerifyReport:
         """Walk the whole chain; see `memory.verify`."""
         from memory.verify import verify

@@ -151,6 +151,26 @@ class PostgresRunStore:
             _runs().where(RunTable.state == "running").order_by(RunTable.started_at, RunTable.run_id)
         )
 
+    async def orders_staged(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """How many orders each of these runs staged; runs without any are left out."""
+        from sqlalchemy import func, select
+
+        from memory.tables.orders import OrderTable
+
+        wanted = select(OrderTable.run_id, func.count()).where(OrderTable.run_id.in_(run_ids))
+        async with self._engine.connect() as connection:
+            return {run: count for run, count in await connection.execute(wanted.group_by(OrderTable.run_id))}
+
+    async def order_ids(self, run_id: str) -> tuple[str, ...]:
+        """The orders that a run staged, ascending."""
+        from sqlalchemy import select
+
+        from memory.tables.orders import OrderTable
+
+        wanted = select(OrderTable.order_id).where(OrderTable.run_id == run_id).order_by(OrderTable.order_id)
+        async with self._engine.connect() as connection:
+            return tuple(await connection.scalars(wanted))
+
     async def latest_as_of(self, feed: str) -> datetime | None:
         """The latest instant any run of `feed` looked at; None before the first."""
         from sqlalchemy import func, select

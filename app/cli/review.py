@@ -20,7 +20,12 @@ ByOption = Annotated[
 ]
 WhenOption = Annotated[
     str | None,
-    typer.Option("--at", metavar="ISO8601", help="When you decide, by the feed's clock. Default: see the README."),
+    typer.Option(
+        "--at",
+        metavar="ISO8601",
+        help="When you decide, by the feed's clock. Default: where a recorded order stands, minutes after staging in "
+        "the simulated market, now for a live feed.",
+    ),
 ]
 
 
@@ -153,9 +158,7 @@ def edit(
     _decided(run(_on_desk(feed, work)), json)
 
 
-async def _on_desk(
-    feed: Feed | None, work: "Callable[[Desk], Awaitable[dict[str, Any]]]"
-) -> dict[str, Any]:
+async def _on_desk(feed: Feed | None, work: "Callable[[Desk], Awaitable[dict[str, Any]]]") -> dict[str, Any]:
     from app.logs import configure
     from app.wiring import configuration, open_desk
 
@@ -190,5 +193,3 @@ def _reviewer(by: str | None) -> str:
     if not by.strip():
         raise UsageError("Nobody is named as the reviewer.", remedy="Add --by NAME.")
     return by.strip()
-
-

@@ -44,13 +44,22 @@ def show_book(console: Console, book: Document) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column(justify="right")
+    facts.add_column(style="dim")
     facts.add_row("cash", usd(book["cash"]))
+    nlv = "unknown" if book["nlv"] is None else usd(book["nlv"])
     facts.add_row(
-        "net liquidation value", "unknown: a position has no usable quote" if book["nlv"] is None else usd(book["nlv"])
+        "net liquidation value",
+        nlv,
+        "a position has no usable quote" if book["nlv"] is None else f"baseline {usd(book['baseline']['nlv'])}",
     )
-    facts.add_row("realised", usd(book["realised"], sign=True))
+    unrealised = book["unrealised"]
+    facts.add_row("unrealised", "unknown" if unrealised is None else usd(unrealised, sign=True), "before fees")
+    facts.add_row("realised", usd(book["realised"], sign=True), "before fees")
     facts.add_row("fees paid", usd(book["fees"]))
-    facts.add_row("worst case of all open and staged", usd(book["worst_case"]))
+    states = [structure["state"].replace("_", " ") for structure in book["structures"]]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) or "nothing open or staged"
+    facts.add_row("worst case of all", usd(book["worst_case"]), counted)
+    facts.add_row("trading", book["trading_state"])
     console.print(facts)
     greeks = book["greeks"]
     if greeks is None:

@@ -1,92 +1,163 @@
-"""One order on one screen."""
+"""One order on one screen, and the list of orders."""
 
 from typing import Any
 
 from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from app.screens.payoff import picture
-from app.screens.run import legs, numbers, sizing
+from app.screens.run import legs, numbers
 from app.screens.words import STATE_TONE, measured, moment, premium, toned, usd
 
 Document = dict[str, Any]
+WIDTH = 100
+DETAIL = 100  # characters of a sizing or reason line
 
 
-def show_order(console: Console, order: Document, curve: tuple[list[float], list[float]]) -> None:
-    """Thesis, legs, payoff picture, Greeks, sizing and checks of one order."""
-    state = order["state"]
-    title = (
-        f"[bold]{order['order_id']}[/] v{order['version']} · {order['ticker']} {order['strategy'].replace('_', ' ')}"
-        f" × {order['units']} · [{STATE_TONE[state]}]{state}[/]"
-    )
-    console.print(Panel(Group(thesis(order), Columns([legs(order), numbers(order)], padding=(0, 4))), title=title,
-                        title_align="left", border_style="cyan", box=box.ROUNDED))  # fmt: skip
-    console.print(picture(*curve, order["spot"], order["breakevens"]))
-    console.print(sizing(order))
-    console.print(checks(order))
-    console.print(life(order))
+def show_order(console: Console, order: Document, *, desk: str) -> None:
+    """Thesis, legs, payoff picture, effect on the book, sizing and checks of one order; fits 100 columns, 45 lines."""
+    title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_state(order['state'])}"
+    console.print(
+        Panel(
+            Group(thesis(order), Columns([legs(order), numbers(order)], padding=(0, 2))),
+            title=title, title_align="left", border_style="cyan", box=box.ROUNDED, padding=(0, 1),
+        ),
+        width=WIDTH,
+    )  # fmt: skip
+    curve = order["payoff"]
+    if curve["prices"]:
+        console.print(Text(f"{'':>11}P&L in USD {curve['basis']}", style="dim"), width=WIDTH)
+        console.print(picture(curve["prices"], curve["pnl"], order["spot"], order["breakevens"]), width=WIDTH)
+    else:
+        console.print(Text(f"  payoff picture: {curve['basis']}", style="dim"))
+    console.print(effect(order), width=WIDTH)
+    console.print(sizing(order), width=WIDTH)
+    console.print(checks(order), width=WIDTH)
+    console.print(life(order, desk), width=WIDTH)
 
 
 def thesis(order: Document) -> RenderableType:
     """Why, and what would prove it wrong."""
     words = order["thesis"]
+    stance = (
+        f"closes {order['closes']}"
+        if order["closes"]
+        else f"{toned(words['verdict'])} at {words['confidence']:.2f}, volatility view {words['vol_view']} "
+        f"[dim]({words['engine']})[/]"
+    )
     return Text.from_markup(
-        f"{toned(words['verdict'])} at {words['confidence']:.2f}, volatility view {words['vol_view']} "
-        f"[dim]({words['engine']})[/]\n{words['text']}\n[dim]Invalid if: {words['invalidation']}[/]"
+        f"{stance}  {escape(words['text'])}\n[dim]wrong if:[/] [yellow]{escape(words['invalidation'])}[/]"
+    )
+
+
+def effect(order: Document) -> RenderableType:
+    """What the order does to the book."""
+    book = order["book"]
+    same = len(book["same_ticker"])
+    text = (
+        f"[dim]book[/]  {book['structures']} other structures, {same} of them in {order['ticker']}; worst case of all "
+        f"{usd(book['worst_case_before'])} → [bold]{usd(book['worst_case_after'])}[/] with this order"
+    )
+    if order["intent"] == "close":
+        gain = book["realised_at_limit"]
+        worth = "nothing of it is held any more" if gain is None else f"realises {usd(gain, sign=True)} before fees"
+        text = f"[dim]book[/]  closes {order['closes']}: at the limit {worth}"
+    return Text.from_markup(text)
+
+
+def sizing(order: Document) -> RenderableType:
+    """Every cap, and the arithmetic of the one that bound."""
+    size = order["sizing"]
+    caps = "  ".join(
+        f"[bold yellow]{cap['name']} {cap['units']}[/]"
+        if cap["name"] == size["binding"]
+        else f"{cap['name']} {cap['units']}"
+        for cap in size["caps"]
+    )
+    binding = next((cap["detail"] for cap in size["caps"] if cap["name"] == size["binding"]), "")
+    return Text.from_markup(
+        f"[dim]size[/]  {size['units']} = smallest of  {caps}\n      [dim]{size['binding']}: {escape(_short(binding))}[/]"
     )
 
 
 def checks(order: Document) -> RenderableType:
-    """All final checks, two a line."""
-    table = Table(box=None, padding=(0, 1), show_header=False)
-    cells = [
-        (
-            "[green]✓[/]" if check["passed"] else "[red]✗[/]",
-            check["name"],
-            f"[dim]{measured(check['measured'], check['unit'])} of {measured(check['limit'], check['unit'])}[/]",
-        )
-        for check in order["checks"]
-    ]
+    """All final checks, measured against limit, two a line."""
+    table = Table(box=None, padding=(0, 1), show_header=False, title="final checks: measured of limit",
+                  title_style="dim", title_justify="left")  # fmt: skip
+    cells = [_check(check) for check in order["checks"]]
     half = (len(cells) + 1) // 2
     for left, right in zip(cells[:half], [*cells[half:], ("", "", "")], strict=False):
         table.add_row(*left, *right)
     return table
 
 
-def life(order: Document) -> RenderableType:
-    """When it was staged, when it lapses, who decided."""
-    decided = f"; {order['reviewer']}: {order['review_reason'] or 'no reason given'}" if order["reviewer"] else ""
-    return Text.from_markup(
-        f"[dim]staged {moment(order['staged_at'])}, lapses {moment(order['expires_at'])}{decided}[/]"
-    )
+def life(order: Document, desk: str) -> RenderableType:
+    """When it was staged and lapses, who decided, and what to type next."""
+    lines = [f"[dim]staged {moment(order['staged_at'])}, lapses {moment(order['expires_at'])}[/]"]
+    if order["reviewer"]:
+        lines.append(
+            f"[dim]{order['state']} by {escape(order['reviewer'])}: {escape(order['review_reason'] or '–')}[/]"
+        )
+    if order["lapsed"]:
+        lines.append(f"[yellow]Its time was up by {moment(order['at'])}: it cannot be approved any more.[/]")
+    elif order["state"] == "staged":
+        lines.append(f"[bold]{desk} review approve {order['order_id']}[/]  ·  reject … --reason TEXT  ·  "
+                     "edit … --contracts N | --limit X")  # fmt: skip
+    return Text.from_markup("\n".join(lines))
 
 
-def show_orders(console: Console, orders: list[Document], *, desk: str) -> None:
+def show_orders(console: Console, document: Document, *, desk: str) -> None:
     """A line an order."""
+    orders = document["orders"]
+    if document["expired"]:
+        console.print(f"[dim]lapsed by {moment(document['at'])}: {', '.join(document['expired'])}[/]")
     if not orders:
-        console.print(f"No orders wait for you. [bold]{desk} run[/] looks for some.")
+        console.print(f"No orders wait for you in {document['account']}. [bold]{desk} run[/] looks for some.")
         return
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    for name in ("order", "state", "ticker", "structure", "units", "limit", "max loss", "odds", "expected", "lapses"):
-        table.add_column(name, justify="right" if name in ("units", "max loss", "odds", "expected") else "left")
+    right = ("max loss", "odds", "expected")
+    for name in ("order", "state", "structure", "limit", *right, "lapses"):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
     for order in orders:
+        closing = order["intent"] == "close"
         table.add_row(
             f"[bold]{order['order_id']}[/]",
-            f"[{STATE_TONE[order['state']]}]{order['state']}[/]",
-            order["ticker"],
-            order["strategy"].replace("_", " "),
-            str(order["units"]),
+            _state(order["state"]),
+            _structure(order),
             premium(order["limit_per_share"]),
-            usd(order["max_loss"]),
-            f"{order['pop']:.0%}",
-            usd(order["expected_value"], sign=True),
-            moment(order["expires_at"]),
+            "–" if closing else usd(order["max_loss"]),
+            "–" if closing else f"{order['pop']:.0%}",
+            "–" if closing else usd(order["expected_value"], sign=True),
+            moment(order["expires_at"])
+            if order["state"] == "staged"
+            else f"[dim]{escape(order['review_reason'] or '')}[/]",
         )
     console.print(table)
-    console.print(
-        f"[dim]{desk} review show ORDER · approve ORDER · reject ORDER --reason … · edit ORDER --contracts N[/]"
-    )
+    first = orders[0]["order_id"]
+    console.print(f"[dim]{desk} review show {first}  ·  approve  ·  reject --reason TEXT  ·  edit --contracts N[/]")
+
+
+def _structure(order: Document) -> str:
+    verb = "close " if order["intent"] == "close" else ""
+    return f"{order['ticker']} {verb}{order['strategy'].replace('_', ' ')} × {order['units']}"
+
+
+def _state(state: str) -> str:
+    return f"[{STATE_TONE[state]}]{state.replace('_', ' ')}[/]"
+
+
+def _check(check: Document) -> tuple[str, str, str]:
+    if check["measured"] is None and check["limit"] is None:
+        found = escape(_short(check["detail"], 30))
+    else:
+        found = f"{measured(check['measured'], check['unit'])} of {measured(check['limit'], check['unit'])}"
+    return "[green]✓[/]" if check["passed"] else "[red]✗[/]", check["name"], f"[dim]{found}[/]"
+
+
+def _short(text: str, most: int = DETAIL) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -5,48 +5,61 @@ from collections.abc import Sequence
 import numpy as np
 from rich.text import Text
 
-HEIGHT = 11
-WIDTH = 64
+HEIGHT = 9
+WIDTH = 76
+LABEL = 11
 EIGHTHS = " ▁▂▃▄▅▆▇█"
+TALLEST = 4.0  # times the loss: a profit beyond that is cut off, else the loss could not be seen
 
 
 def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakevens: Sequence[float]) -> Text:
     """Columns of P&L (USD of the whole order) over `prices` (USD, ascending); spot and break-evens on the axis."""
     grid = np.linspace(prices[0], prices[-1], WIDTH)
     values = np.interp(grid, prices, pnl)
-    top, bottom = max(float(values.max()), 0.0), min(float(values.min()), 0.0)
-    span = (top - bottom) or 1.0
-    rows_up = max(1, min(HEIGHT - 1, round(HEIGHT * top / span))) if top > 0 else 0
-    rows_down = HEIGHT - rows_up if bottom < 0 else 0
-    unit = max(top / rows_up if rows_up else 0.0, -bottom / rows_down if rows_down else 0.0) or 1.0
+    top, bottom = max(float(values.max()), 0.0), max(-float(values.min()), 0.0)
+    if bottom > 0:
+        top = min(top, TALLEST * bottom)
+    up, down = _rows(top, bottom)
+    unit = max(top / up if up else 0.0, bottom / down if down else 0.0) or 1.0
     text = Text()
-    for row in range(rows_up, 0, -1):
-        text.append(_label(row * unit if row == rows_up else None))
-        text.append("".join(_block(value / unit - (row - 1)) for value in values) + "\n", style="green")
+    for row in range(up, 0, -1):
+        text.append(_label(row * unit if row == up else None))
+        text.append("".join(_rising(value / unit - (row - 1)) for value in values) + "\n", style="green")
     text.append(_label(0.0))
     text.append_text(_axis(grid, spot, breakevens))
-    for row in range(1, rows_down + 1):
-        text.append(_label(-row * unit if row == rows_down else None))
-        text.append("".join("█" if -value / unit >= row - 0.5 else " " for value in values) + "\n", style="red")
-    text.append(f"{'':>11}{grid[0]:<{WIDTH // 2},.2f}{grid[-1]:>{WIDTH - WIDTH // 2},.2f}\n", style="dim")
-    marks = "   ".join(f"◆ {level:,.2f}" for level in breakevens)
-    text.append(f"{'':>11}▲ spot {spot:,.2f}   {marks}\n", style="cyan")
+    for row in range(1, down + 1):
+        text.append(_label(-row * unit if row == down else None))
+        text.append("".join(_hanging(-value / unit - (row - 1)) for value in values) + "\n", style="red")
+    text.append(f"{'':>{LABEL}}{grid[0]:<{WIDTH // 2},.2f}{grid[-1]:>{WIDTH - WIDTH // 2},.2f}\n", style="dim")
+    marks = "   ".join(f"◆ break-even {level:,.2f}" for level in breakevens)
+    text.append(f"{'':>{LABEL}}▲ spot {spot:,.2f}   {marks}", style="cyan")
     return text
+
+
+def _rows(top: float, bottom: float) -> tuple[int, int]:
+    """Rows above and below the axis, in proportion, at least one for a side that has anything to show."""
+    if top <= 0 or bottom <= 0:
+        return (HEIGHT, 0) if top > 0 else (0, HEIGHT)
+    up = min(HEIGHT - 1, max(1, round(HEIGHT * top / (top + bottom))))
+    return up, HEIGHT - up
 
 
 def _axis(grid: np.ndarray, spot: float, breakevens: Sequence[float]) -> Text:
     line = ["─"] * WIDTH
-    for level in breakevens:
+    for level, mark in (*((level, "◆") for level in breakevens), (spot, "▲")):
         if grid[0] <= level <= grid[-1]:
-            line[int(np.argmin(np.abs(grid - level)))] = "◆"
-    if grid[0] <= spot <= grid[-1]:
-        line[int(np.argmin(np.abs(grid - spot)))] = "▲"
+            line[int(np.argmin(np.abs(grid - level)))] = mark
     return Text("".join(line) + "\n", style="cyan")
 
 
-def _block(filled: float) -> str:
+def _rising(filled: float) -> str:
     return EIGHTHS[int(min(max(filled, 0.0), 1.0) * 8 + 0.5)]
 
 
+def _hanging(filled: float) -> str:
+    """Blocks that hang from the top exist in thirds only."""
+    return " ▔▀█"[int(min(max(filled, 0.0), 1.0) * 3 + 0.5)]
+
+
 def _label(amount: float | None) -> str:
-    return f"{'' if amount is None else f'{amount:+,.0f}':>10} "
+    return f"{'' if amount is None else f'{amount:+,.0f}':>{LABEL - 1}} "

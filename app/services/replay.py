@@ -125,7 +125,7 @@ async def _execute(
         await run_graph(graph, recording.request, deps)
     except (MachineError, TamperError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever a node does that it did not do then is the finding
+    except Exception as error:
         if not steps.open:  # no node was at work: a fault of the machinery, not a finding
             raise
         node, ticker = min(steps.open, key=lambda step: (nodes.index(step[0]), step[1]))

@@ -1,6 +1,5 @@
 """A person's decisions on staged orders: look, approve, reject. Each is checked afresh and audited."""
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +10,7 @@ from app.services.instants import lapse_instant, review_instant
 from app.services.payoff import payoff_curve
 from app.services.recheck import Recheck, recheck
 from app.services.review_log import log_lapse, log_refusal, log_step
-from app.wiring import Desk, market_feed
+from app.wiring import Desk, on_account
 from domain.errors import Refused, UsageError
 from domain.market import MarketData
 from domain.order import OrderState, OrderView, StagedOrder
@@ -27,10 +26,7 @@ async def desk_of(desk: Desk, order_id: str) -> Desk:
     """The same desk on the account that holds the order. Raises `UsageError` for an unknown or ambiguous id."""
     from memory.orders import account_of
 
-    account = await account_of(desk.engine, order_id)
-    if account == desk.account:
-        return desk
-    return replace(desk, feed=market_feed(desk.configuration, account, desk.clock))  # type: ignore[arg-type] # an account is named after its feed
+    return on_account(desk, await account_of(desk.engine, order_id))
 
 
 async def orders_waiting(desk: Desk, *, everything: bool, at: datetime | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.documents import run_document
 from app.progress import Timings
@@ -13,6 +13,9 @@ from domain.errors import UsageError
 from domain.order import StagedOrder
 from domain.run import RunRequest, RunRow
 from graph.run import run_graph
+
+if TYPE_CHECKING:
+    from langgraph.runtime import RunControl
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,12 @@ async def next_instant(desk: Desk) -> datetime:
     return desk.clock.now()
 
 
-async def execute(desk: Desk, request: RunRequest, timings: Timings) -> Finished:
-    """Run or resume; one process at a time works on a run."""
+async def execute(desk: Desk, request: RunRequest, timings: Timings, control: "RunControl | None" = None) -> Finished:
+    """Run or resume; one process at a time works on a run. `control` can stop it between two steps (`GraphDrained`)."""
     async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
         await desk.runs.begin(request)
         deps = desk.deps(timings)
-        state = await run_graph(graph, request, deps)
+        state = await run_graph(graph, request, deps, control)
         seal = await desk.audit.seal(request.run_id)
         await desk.runs.finish(request.run_id, state="sealed", head_hash=seal.head_hash, detail="")
     snapshot = await desk.snapshots.get(state["snapshot_id"])

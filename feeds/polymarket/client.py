@@ -1,12 +1,16 @@
 """Prediction-market odds from Polymarket's public Gamma API: optional evidence for the regime."""
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from domain.errors import DataError, FeedDown
-from domain.market import DataNote, OddsReading
+from domain.market import DataNote, MarketData, OddsReading
 from domain.record import Record
 from feeds.fetch import Fetcher, FetchSettings
 from feeds.polymarket.parse import parse_odds
+
+History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
 
 
 class PolymarketSettings(Record):
@@ -44,3 +48,14 @@ class PolymarketOdds:
                 detail = f"updated at {reading.known_at:%Y-%m-%d %H:%M:%S} UTC, after the run's instant"
                 notes.append(DataNote(code="not_yet_known", subject=slug, detail=detail))
         return tuple(readings), tuple(notes)
+
+
+def with_odds(history: History, source: PolymarketOdds) -> History:
+    """`history` with the odds known at the same instant."""
+
+    async def read(as_of: datetime, tickers: Sequence[str]) -> MarketData:
+        past = await history(as_of, tickers)
+        readings, notes = await source.odds(as_of)
+        return replace(past, odds=readings, notes=(*past.notes, *notes)) if readings or notes else past
+
+    return read

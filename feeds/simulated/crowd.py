@@ -18,7 +18,7 @@ HEADLINE_DAYS = 5
 _HOURS = np.array([4, 3, 2, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 8, 9, 8, 7, 7, 7, 8, 7, 5, 4, 4], dtype=np.float64)
 _AUTHORS = 900
 _OPINIONATED = 0.7
-_SQUEEZE_POSTS = 8.0  # a crowd gathers even around names that few talk about
+_SQUEEZE_POSTS = 6.0  # a crowd gathers even around names that few talk about
 
 _OPENERS = (
     "Looking at ${t} again.",

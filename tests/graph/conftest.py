@@ -1,15 +1,19 @@
 """One simulated picture of three names, gathered once, and the shipped settings with every name let into the debate."""
 
 import asyncio
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from app.settings import Environment
 from app.wiring import configuration
-from domain.market import MarketData
+from app.logs import configure
+from domain.market import Chain, MarketData
 from graph.deps import GraphSettings
 from tests.support.fakes import ScriptedDebate, World
 
+configure("error")
 TICKERS = ("JPM", "SPY", "XOM")
 
 
@@ -21,7 +25,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> MarketData:
     from feeds.simulated.timeline import first_instant
 
     feed = SimulatedFeed(SimulatedSettings())
-    return asyncio.run(feed.gather(first_instant(feed.settings), TICKERS))
+    whole = asyncio.run(feed.gather(first_instant(feed.settings), TICKERS))
+    return replace(whole, chains={ticker: near(chain) for ticker, chain in whole.chains.items()})
+
+
+def near(chain: Chain) -> Chain:
+    """A quarter of the chain: expiries from one to ten weeks, strikes within an eighth of spot."""
+    days = (chain.expiry - np.datetime64(chain.as_of.date())).astype(int)
+    return chain.rows((days >= 7) & (days <= 70) & (np.abs(chain.strike / chain.spot - 1.0) < 0.125))
 
 
 @pytest.fixture(scope="session")

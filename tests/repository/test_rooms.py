@@ -3,17 +3,17 @@
 import ast
 import importlib
 import importlib.metadata
-import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -38,6 +38,12 @@ def tracked() -> tuple[Path, ...]:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout
     return tuple(path for name in sorted(set(names.split("\0")) - {""}) if (path := ROOT / name).is_file())
+
+
+@cache
+def owners_by_package() -> Mapping[str, list[str]]:
+    """Top-level package → distributions that install into it."""
+    return importlib.metadata.packages_distributions()
 
 
 def listed_rooms() -> dict[str, list[str]]:
@@ -68,7 +74,7 @@ def test_a_room_comes_from_this_checkout_and_shadows_nothing_installed(room: str
     assert found is not None
     assert Path(found).resolve() == (ROOT / room / "__init__.py").resolve()
     assert room not in sys.stdlib_module_names
-    owners = set(importlib.metadata.packages_distributions().get(room, ())) - {PROJECT["project"]["name"]}
+    owners = set(owners_by_package().get(room, ())) - {PROJECT["project"]["name"]}
     assert not owners, f"{owners} also install a package named {room}"
 
 
@@ -106,39 +112,40 @@ def locked(lock: str) -> dict[str, str]:
     return {canonical(name): version for name, version in pins}
 
 
-def declared() -> dict[str, str]:
-    """Distribution → requirement, for the dependencies and for what their named extras bring."""
-    from packaging.requirements import Requirement
+DEPENDENCIES = tuple(Requirement(text) for text in PROJECT["project"]["dependencies"])
+DEVELOPMENT = tuple(Requirement(text) for text in PROJECT["dependency-groups"]["dev"])
 
-    found: dict[str, str] = {}
-    for text in PROJECT["project"]["dependencies"]:
-        requirement = Requirement(text)
-        found[canonical(requirement.name)] = text
+
+def declared(*requirements: Requirement) -> set[str]:
+    """Distributions named by `requirements`, and those that their named extras bring."""
+    found = {canonical(requirement.name) for requirement in requirements}
+    for requirement in requirements:
         for line in importlib.metadata.requires(requirement.name) or []:
             brought = Requirement(line)
-            wanted = any(brought.marker and brought.marker.evaluate({"extra": extra}) for extra in requirement.extras)
-            if wanted and not brought.marker.evaluate({"extra": ""}):  # type: ignore[union-attr]  # wanted says so
-                found.setdefault(canonical(brought.name), text)
+            if brought.marker is not None and not brought.marker.evaluate({"extra": ""}):
+                if any(brought.marker.evaluate({"extra": extra}) for extra in requirement.extras):
+                    found.add(canonical(brought.name))
     return found
 
 
-def imported() -> dict[str, str]:
-    """Module imported by a room (dotted, not ours, not Python's own) → one file that imports it."""
+@cache
+def imported(*folders: str) -> Mapping[str, str]:
+    """Module imported under `folders` (dotted, not ours, not Python's own) → one file that imports it."""
     found: dict[str, str] = {}
-    for path in modules():
+    for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
             for name in names:
-                if name.split(".")[0] not in {*ROOMS, *sys.stdlib_module_names}:
+                if name.split(".")[0] not in {*ROOMS, "tests", "benchmarks", *sys.stdlib_module_names}:
                     found.setdefault(name, str(path.relative_to(ROOT)))
     return found
 
 
 def distribution_of(module: str) -> str:
     """The distribution that installs `module`; for a namespace shared by several, the one with that very file."""
-    owners = sorted(set(importlib.metadata.packages_distributions().get(module.split(".")[0], ())))
+    owners = sorted(set(owners_by_package().get(module.split(".")[0], ())))
     if len(owners) == 1:
         return canonical(owners[0])
     path = module.replace(".", "/")
@@ -149,34 +156,33 @@ def distribution_of(module: str) -> str:
     raise AssertionError(f"{module} is imported but no installed distribution brings it")
 
 
-def test_every_import_is_a_declared_dependency_not_a_lucky_one() -> None:
-    undeclared = {
-        distribution: f"{module} in {file}"
-        for module, file in imported().items()
-        if (distribution := distribution_of(module)) not in declared()
-    }
-    assert undeclared == {}
+@pytest.mark.parametrize(
+    ("folders", "requirements"),
+    [(ROOMS, DEPENDENCIES), (("tests", "benchmarks"), DEPENDENCIES + DEVELOPMENT)],
+    ids=["rooms", "tests"],
+)
+def test_every_import_is_a_declared_dependency_not_a_lucky_one(
+    folders: tuple[str, ...], requirements: tuple[Requirement, ...]
+) -> None:
+    known = declared(*requirements)
+    owners = {distribution_of(module): f"{module} in {file}" for module, file in imported(*folders).items()}
+    assert {owner: place for owner, place in owners.items() if owner not in known} == {}
 
 
 def test_every_dependency_is_imported_or_has_a_reason() -> None:
-    used = {distribution_of(module) for module in imported()}
-    direct = {canonical(re.split(r"[\[<>=!~ ]", text)[0]) for text in PROJECT["project"]["dependencies"]}
+    used = {distribution_of(module) for module in imported(*ROOMS)}
+    direct = {canonical(requirement.name) for requirement in DEPENDENCIES}
     assert direct - used - NOT_IMPORTED.keys() == set(), "declared and never imported"
     assert NOT_IMPORTED.keys() & used == set(), "imported by now: the reason is out of date"
-    assert NOT_IMPORTED.keys() <= direct
+    assert direct >= NOT_IMPORTED.keys()
 
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_the_lock_holds_what_is_declared_and_the_environment_is_the_lock(lock: str) -> None:
-    from packaging.requirements import Requirement
-
     pins = locked(lock)
-    groups = PROJECT["dependency-groups"]["dev"] if "dev" in lock else []
-    for text in [*PROJECT["project"]["dependencies"], *groups]:
-        requirement = Requirement(text)
-        assert requirement.specifier.contains(pins[canonical(requirement.name)]), text
-    installed = {name: importlib.metadata.version(name) for name in pins if importlib.util.find_spec("pip") or name}
-    assert installed == pins
+    for requirement in DEPENDENCIES + (DEVELOPMENT if "dev" in lock else ()):
+        assert requirement.specifier.contains(pins[canonical(requirement.name)]), str(requirement)
+    assert {name: importlib.metadata.version(name) for name in pins} == pins
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -212,7 +218,9 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
     here = Path(__file__).name
     texts = [path for path in tracked() if path.suffix not in {".parquet", ".png", ".gz"} and path.name != here]
     found = {
-        str(path.relative_to(ROOT)): hit[0] for path in texts if (hit := private.search(path.read_text(errors="replace")))
+        str(path.relative_to(ROOT)): hit[0]
+        for path in texts
+        if (hit := private.search(path.read_text(errors="replace")))
     }
     assert found == {}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from agents.contract import AnalystContext
 from domain.audit import AuditEntry, Seal
@@ -25,6 +25,7 @@ from graph.build import build
 from graph.deps import Deps, GraphSettings, PricedSnapshots
 from graph.run import run_graph
 from graph.state import RunState
+from options.priced import ChainRefusal, PricedChain
 
 SEALED_AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -239,6 +240,21 @@ class ScriptedAnalyst:
         ]  # fmt: skip
 
 
+class PricedOnce(PricedSnapshots):
+    """Prices a chain once for all runs of the test session that look at the very same one."""
+
+    known: ClassVar[dict[tuple[int, str], tuple[Chain, PricedChain | ChainRefusal]]] = {}
+
+    def of(self, snapshot: MarketSnapshot, ticker: str) -> PricedChain | ChainRefusal:
+        chain = snapshot.market.chains.get(ticker)
+        if chain is None:
+            return super().of(snapshot, ticker)
+        key = (id(chain), digest(self._settings))
+        if key not in self.known:
+            self.known[key] = (chain, super().of(snapshot, ticker))  # the chain is held, so its id stays its own
+        return self.known[key][1]
+
+
 class Watcher:
     """An observer that keeps what it saw."""
 
@@ -304,7 +320,7 @@ class World:
             memory=self.memory,
             debate=self.debate,
             settings=self.settings,
-            priced=PricedSnapshots(self.settings.chain),
+            priced=PricedOnce(self.settings.chain),
             observer=self.watcher,
             versions={"code": "test"},
         )

@@ -1,0 +1,152 @@
+"""Questions to the decision log: which runs there were, how an order came about, why there is none, is it sound."""
+
+import time
+from collections.abc import AsyncIterator
+
+from app.documents import plain, view_document
+from app.services.story import Document, Steps, head_of, path_of, tale_of
+from app.wiring import Desk, on_account
+from domain.errors import UsageError
+from domain.record import canonical_json
+from domain.run import RunRow
+from memory.orders import account_of
+
+LAST = "last"
+ORDER = "O-"
+AT_ONCE = 10_000  # runs listed at most
+
+
+async def find_run(desk: Desk, run: str) -> RunRow:
+    """The run whose id is, or alone begins with, `run`; "last" is the latest of all feeds. Raises `UsageError`."""
+    if run != LAST:
+        return await desk.runs.get(run)
+    latest = await desk.runs.list(limit=1)
+    if not latest:
+        raise UsageError("There is no run yet.", remedy="'desk run' makes one.")
+    return latest[0]
+
+
+async def run_list(desk: Desk, *, feed: str | None, limit: int) -> list[Document]:
+    """The latest runs, newest first, with the number of orders each staged."""
+    rows = await desk.runs.list(limit=AT_ONCE if feed else limit)
+    rows = tuple(row for row in rows if feed in (None, row.request.feed))[:limit]
+    staged = await desk.runs.orders_staged([row.request.run_id for row in rows])
+    return [
+        {
+            "run_id": row.request.run_id,
+            "feed": row.request.feed,
+            "as_of": plain(row.request.as_of),
+            "slot": row.request.slot,
+            "debate": row.request.debate,
+            "started_at": plain(row.started_at),
+            "state": row.state,
+            "orders": staged.get(row.request.run_id, 0),
+            "head_hash": row.head_hash,
+            "detail": row.detail,
+        }
+        for row in rows
+    ]
+
+
+async def story(desk: Desk, target: str) -> Document:
+    """A run, or the run of an order with `order_id` set: header, ranking, and a tale a ticker, best rank first."""
+    order_id = None
+    if target.upper().startswith(ORDER):
+        owner = on_account(desk, await account_of(desk.engine, target.upper()))
+        view = await owner.orders.get(target.upper())
+        order_id, row = view.order.order_id, await owner.runs.get(view.order.run_id)
+    else:
+        row = await find_run(desk, target)
+    rows = await desk.audit.rows(row.request.run_id)
+    steps = Steps(rows)
+    head = head_of(steps)
+    ranks = {item["ticker"]: item["rank"] for item in head["ranking"]}
+    names = sorted({*(head["tickers"] or ()), *ranks}, key=lambda name: (ranks.get(name, len(ranks) + 1), name))
+    orders = await _orders(desk, row, steps)
+    return {
+        **head,
+        "run_id": row.request.run_id,
+        "slot": row.request.slot,
+        "state": row.state,
+        "debate": row.request.debate,
+        "head_hash": row.head_hash,
+        "rows": len(rows),
+        "last_node": rows[-1].entry.node if rows else None,
+        "code_versions": sorted({line.code_version for line in rows}),
+        "order_id": order_id,
+        "tickers": [{**(tale := tale_of(steps, name)), "path": path_of(tale)} for name in names],
+        "orders": orders,
+        "reviews": [
+            {"seq": line.seq, "logged_at": plain(line.logged_at), **plain(line.entry)}
+            for line in rows
+            if line.entry.ticker in {order["order_id"] for order in orders}
+        ],
+    }
+
+
+async def why(desk: Desk, ticker: str, run: str) -> Document:
+    """What became of `ticker` in a run, step by step, and in one sentence."""
+    row = await find_run(desk, run)
+    run_id, ticker = row.request.run_id, ticker.upper()
+    document = {"run_id": run_id, "as_of": plain(row.request.as_of), "feed": row.request.feed, "ticker": ticker}
+    steps = Steps(await desk.audit.rows(run_id))
+    tale = tale_of(steps, ticker)
+    outcome, held = tale["outcome"], {"held": tale["held"], "closings": tale["closings"]}
+    orders = [order for order in await _orders(desk, row, steps) if order["ticker"] == ticker]
+    document |= {"orders": orders, "path": path_of(tale), **held}
+    if ticker not in row.request.watchlist:
+        document["path"] = []
+        return {**document, "step": "not_in_watchlist", "answer": await _elsewhere(desk, row, ticker)}
+    if outcome is None:
+        seen = document["path"][-1]["step"] if steps.of("collect", "request") else "nothing"
+        answer = f"Run {run_id} is {row.state}: it was cut off, and the last thing known of {ticker} is: {seen}."
+        return {**document, "step": "unfinished", "answer": f"{answer} 'desk run --resume {run_id}' goes on."}
+    if outcome["step"] == "staged":
+        state = next((o["state"] for o in orders if o["order_id"] == outcome["order_id"]), "unknown")
+        answer = f"{ticker} was traded: order {outcome['order_id']} was staged and is {state}. {outcome['reason']}"
+    else:
+        answer = f"{ticker} was not traded ({outcome['step']}): {outcome['reason']}."
+    return {**document, "step": outcome["step"], "answer": answer.replace("..", ".")}
+
+
+async def verification(desk: Desk) -> Document:
+    """The walk over the whole chain, and how fast it was."""
+    begun = time.perf_counter()
+    report = await desk.audit.verify()
+    seconds = time.perf_counter() - begun
+    return {**plain(report), "seconds": round(seconds, 4), "rows_per_second": round(report.rows / seconds)}
+
+
+async def exported(desk: Desk, run: str | None) -> AsyncIterator[str]:
+    """Rows as canonical JSON, one a line, in order: all, or those of a run. Whoever has the lines can check the hashes."""
+    run_id = None if run is None else (await find_run(desk, run)).request.run_id
+    async for row in desk.audit.export(run_id):
+        yield canonical_json(row)
+
+
+async def _orders(desk: Desk, row: RunRow, steps: Steps) -> list[Document]:
+    """The run's orders as they stand now, with every step of their lives and their fills."""
+    owner = on_account(desk, row.request.feed)
+    found = []
+    for order_id in await desk.runs.order_ids(row.request.run_id):
+        view, history, fills = (
+            await owner.orders.get(order_id),
+            await owner.orders.history(order_id),
+            await owner.orders.fills(order_id),
+        )
+        found.append(
+            {
+                **view_document(view),
+                "closes": view.order.closes,
+                "history": [plain(event) for event in history],
+                "fills": [plain(fill) for fill in fills],
+            }
+        )
+    return found
+
+
+async def _elsewhere(desk: Desk, row: RunRow, ticker: str) -> str:
+    names = ", ".join(row.request.watchlist)
+    last = await desk.audit.latest_run(ticker)
+    seen = f"The last run that looked at it: {last}." if last else "No run ever looked at it."
+    return f"{ticker} was not in the watchlist of run {row.request.run_id} ({names}). {seen}"
