@@ -47,7 +47,7 @@ def next_slot(after: datetime, times: Sequence[time]) -> Slot:
                 return slot
         day = session_after(day)
     raise ConfigError(
-        f"None of the schedule's times ({', '.join(f'{at:%H:%M}' for at in times)}) lies within New York trading hours.",
+        f"None of the schedule's times ({', '.join(f'{at:%H:%M}' for at in times)}) lies in trading hours.",
         remedy="Set schedule.times in desk.yaml to times from 09:30 to before 16:00.",
     )
 

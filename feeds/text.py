@@ -38,8 +38,9 @@ def clean(text: str) -> str:
     plain = _TAG.sub(" ", _INLINE_TAG.sub("", unescape(text[: 2 * MAX_CHARACTERS])))
     plain = unicodedata.normalize("NFKC", _LINK.sub(r"\1", plain))
     spaced = _SPACE.sub(" ", plain)
-    visible = "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
-    return visible.strip()[:MAX_CHARACTERS].rstrip()
+    if not spaced.isprintable():
+        spaced = "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
+    return spaced.strip()[:MAX_CHARACTERS].rstrip()
 
 
 def tickers_in(text: str, universe: Collection[str]) -> tuple[str, ...]:
@@ -48,6 +49,8 @@ def tickers_in(text: str, universe: Collection[str]) -> tuple[str, ...]:
     A cashtag ($GME, any case) always counts; a bare symbol counts in capitals, with two letters or more, if it is
     not in `AMBIGUOUS` and the text is not shouting throughout.
     """
+    if not universe:
+        return ()
     found = {symbol.upper() for symbol in _CASHTAG.findall(text)}
     if not _shouting(text):
         found |= {word for word in _WORD.findall(text) if word not in AMBIGUOUS}

@@ -18,7 +18,7 @@ async def run_graph(graph: Graph, request: RunRequest, deps: Deps, control: "Run
     """Run to the end; a run that was cut off continues at the node where it stopped.
 
     The thread is the run id. Re-invoking a thread with fresh input would append to its reducers, so what the
-    checkpoint says comes first. Asked through `control` to drain, it stops after the superstep at work (`GraphDrained`).
+    checkpoint says comes first. `control` can stop it between two steps (`GraphDrained`).
     """
     config: RunnableConfig = {"configurable": {"thread_id": request.run_id}, "recursion_limit": 50}
     start: RunInput | None = RunInput(run=request)

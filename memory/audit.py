@@ -9,7 +9,7 @@ Appending takes one advisory lock, so that two runs at once still make one chain
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
@@ -185,14 +185,13 @@ class PostgresAuditLog:
         async with self._engine.connect() as connection:
             return await connection.scalar(wanted if ticker is None else wanted.where(Log.ticker == ticker))
 
-    async def export(self, run_id: str | None = None) -> AsyncIterator[AuditRow]:
-        """Every row, or a run's, in order, without holding them all in memory."""
+    def export(self, run_id: str | None = None) -> AsyncGenerator[AuditRow, None]:
+        """Every row, or a run's, in order, without holding them all in memory. Close it (`aclosing`) to stop early."""
         from memory.tables.audit import DecisionTable as Log
 
-        async for row in self._stream(*([] if run_id is None else [Log.run_id == run_id])):
-            yield row
+        return self._stream(*([] if run_id is None else [Log.run_id == run_id]))
 
-    async def _stream(self, *conditions: "ColumnElement[bool]") -> AsyncIterator[AuditRow]:
+    async def _stream(self, *conditions: "ColumnElement[bool]") -> AsyncGenerator[AuditRow, None]:
         from sqlalchemy import select
 
         from memory.tables.audit import DecisionTable as Log

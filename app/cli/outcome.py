@@ -1,6 +1,5 @@
 """How a command ends: exit 0 done, 1 refused by a rule, 2 bad usage or input, 3 environment."""
 
-import asyncio
 import json
 import os
 import sys
@@ -67,6 +66,8 @@ def as_environment(error: BaseException) -> DeskError | None:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's effects on one event loop."""
+    import asyncio
+
     return asyncio.run(work)
 
 

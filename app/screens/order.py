@@ -1,9 +1,9 @@
 """One order on one screen, and the list of orders."""
 
+from datetime import datetime
 from typing import Any
 
 from rich import box
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from app.screens.payoff import picture
-from app.screens.run import legs, numbers
-from app.screens.words import STATE_TONE, measured, moment, premium, toned, usd
+from app.screens.words import STATE_TONE, figure, measured, moment, premium, toned, usd
+from domain.sessions import NEW_YORK
 
 Document = dict[str, Any]
 WIDTH = 100
@@ -24,7 +24,7 @@ def show_order(console: Console, order: Document, *, desk: str) -> None:
     title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_state(order['state'])}"
     console.print(
         Panel(
-            Group(thesis(order), Columns([legs(order), numbers(order)], padding=(0, 2))),
+            Group(thesis(order), legs(order), numbers(order)),
             title=title, title_align="left", border_style="cyan", box=box.ROUNDED, padding=(0, 1),
         ),
         width=WIDTH,
@@ -53,6 +53,48 @@ def thesis(order: Document) -> RenderableType:
     return Text.from_markup(
         f"{stance}  {escape(words['text'])}\n[dim]wrong if:[/] [yellow]{escape(words['invalidation'])}[/]"
     )
+
+
+def legs(order: Document) -> RenderableType:
+    """The contracts, a line each."""
+    table = Table.grid(padding=(0, 2))
+    for leg in order["legs"]:
+        sign = "green" if leg["quantity"] > 0 else "red"
+        table.add_row(
+            f"[{sign}]{leg['quantity'] * order['units']:+d}[/]", leg["expiry"], f"[bold]{leg['strike']:g} {leg['right']}[/]",
+            f"[dim]{leg['settlement']} settled, bid {figure(leg['bid'])} ask {figure(leg['ask'])}, "
+            f"iv {'–' if leg['iv'] is None else format(leg['iv'], '.1%')}[/]",
+        )  # fmt: skip
+    return table
+
+
+def numbers(order: Document) -> RenderableType:
+    """Price, worst case, odds and Greeks of the whole order."""
+    greeks = order["greeks"]
+    lines = [
+        (
+            f"[dim]limit[/] [bold]{premium(order['limit_per_share'])}[/], no worse than {premium(order['worst_per_share'])} "
+            f"[dim](mid was {premium(order['mid_per_share'])}, spot {order['spot']:,.2f}, fees {usd(order['fees'])})[/]"
+        )
+    ]
+    if order["intent"] == "open":
+        model = " (model)" if order["payoff_basis"] == "bound" else ""
+        evens = ", ".join(f"{level:,.2f}" for level in order["breakevens"]) or "none"
+        lines += [
+            (
+                f"[dim]max loss[/] [red]{usd(order['max_loss'])}[/] [dim]({order['payoff_basis']})   max profit[/] "
+                f"[green]{usd(order['max_profit'])}[/]{model}   [dim]break-even[/] {evens}{model}"
+            ),
+            (
+                f"[dim]profit odds[/] {order['pop']:.0%}   [dim]expected[/] {usd(order['expected_value'], sign=True)}   "
+                f"[dim]mean of the worst 5 %[/] {usd(-order['cvar95'])}"
+            ),
+        ]
+    lines.append(
+        f"[dim]Greeks[/] Δ {greeks['delta']:+.1f} shares   Γ {greeks['gamma']:+.2f}   ν {greeks['vega'] / 100:+.1f} $/point   "
+        f"Θ {greeks['theta'] / 365:+.1f} $/day   ρ {greeks['rho'] / 100:+.1f} $/point"
+    )
+    return Text.from_markup("\n".join(lines))
 
 
 def effect(order: Document) -> RenderableType:
@@ -87,8 +129,9 @@ def sizing(order: Document) -> RenderableType:
 
 def checks(order: Document) -> RenderableType:
     """All final checks, measured against limit, two a line."""
-    table = Table(box=None, padding=(0, 1), show_header=False, title="final checks: measured of limit",
-                  title_style="dim", title_justify="left")  # fmt: skip
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for _ in range(6):
+        table.add_column(no_wrap=True)
     cells = [_check(check) for check in order["checks"]]
     half = (len(cells) + 1) // 2
     for left, right in zip(cells[:half], [*cells[half:], ("", "", "")], strict=False):
@@ -106,8 +149,7 @@ def life(order: Document, desk: str) -> RenderableType:
     if order["lapsed"]:
         lines.append(f"[yellow]Its time was up by {moment(order['at'])}: it cannot be approved any more.[/]")
     elif order["state"] == "staged":
-        lines.append(f"[bold]{desk} review approve {order['order_id']}[/]  ·  reject … --reason TEXT  ·  "
-                     "edit … --contracts N | --limit X")  # fmt: skip
+        lines.append(f"[bold]{desk} review approve {order['order_id']}[/]  ·  reject  ·  edit")
     return Text.from_markup("\n".join(lines))
 
 
@@ -119,27 +161,26 @@ def show_orders(console: Console, document: Document, *, desk: str) -> None:
     if not orders:
         console.print(f"No orders wait for you in {document['account']}. [bold]{desk} run[/] looks for some.")
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    right = ("max loss", "odds", "expected")
-    for name in ("order", "state", "structure", "limit", *right, "lapses"):
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
+    right = ("limit", "max loss", "odds", "expected")
+    stated = any(order["state"] != "staged" for order in orders)
+    for name in ("order", *(("state",) if stated else ()), "structure", *right, "lapses"):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name != "structure")
     for order in orders:
         closing = order["intent"] == "close"
         table.add_row(
             f"[bold]{order['order_id']}[/]",
-            _state(order["state"]),
+            *([_state(order["state"])] if stated else []),
             _structure(order),
-            premium(order["limit_per_share"]),
-            "–" if closing else usd(order["max_loss"]),
+            f"{order['limit_per_share']:+.2f}",
+            "–" if closing else usd(order["max_loss"], cents=False),
             "–" if closing else f"{order['pop']:.0%}",
-            "–" if closing else usd(order["expected_value"], sign=True),
-            moment(order["expires_at"])
-            if order["state"] == "staged"
-            else f"[dim]{escape(order['review_reason'] or '')}[/]",
+            "–" if closing else usd(order["expected_value"], sign=True, cents=False),
+            f"{datetime.fromisoformat(order['expires_at']).astimezone(NEW_YORK):%m-%d %H:%M}",
         )
     console.print(table)
     first = orders[0]["order_id"]
-    console.print(f"[dim]{desk} review show {first}  ·  approve  ·  reject --reason TEXT  ·  edit --contracts N[/]")
+    console.print(f"[dim]limit per share, credit positive; times are New York; {desk} review show {first}[/]")
 
 
 def _structure(order: Document) -> str:
@@ -153,7 +194,7 @@ def _state(state: str) -> str:
 
 def _check(check: Document) -> tuple[str, str, str]:
     if check["measured"] is None and check["limit"] is None:
-        found = escape(_short(check["detail"], 30))
+        found = escape(_short(check["detail"], 22))
     else:
         found = f"{measured(check['measured'], check['unit'])} of {measured(check['limit'], check['unit'])}"
     return "[green]✓[/]" if check["passed"] else "[red]✗[/]", check["name"], f"[dim]{found}[/]"

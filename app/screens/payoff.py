@@ -1,11 +1,12 @@
 """A picture of profit and loss over the price of the underlying, drawn with block characters."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from rich.text import Text
 
-HEIGHT = 9
+HEIGHT = 8
 WIDTH = 76
 LABEL = 11
 EIGHTHS = " ▁▂▃▄▅▆▇█"
@@ -19,29 +20,21 @@ def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakeve
     top, bottom = max(float(values.max()), 0.0), max(-float(values.min()), 0.0)
     if bottom > 0:
         top = min(top, TALLEST * bottom)
-    up, down = _rows(top, bottom)
-    unit = max(top / up if up else 0.0, bottom / down if down else 0.0) or 1.0
+    unit = (top + bottom) / HEIGHT or 1.0
+    up, down = ceil(top / unit), ceil(bottom / unit)
     text = Text()
     for row in range(up, 0, -1):
-        text.append(_label(row * unit if row == up else None))
+        text.append(_label(top if row == up else None))
         text.append("".join(_rising(value / unit - (row - 1)) for value in values) + "\n", style="green")
     text.append(_label(0.0))
     text.append_text(_axis(grid, spot, breakevens))
     for row in range(1, down + 1):
-        text.append(_label(-row * unit if row == down else None))
+        text.append(_label(-bottom if row == down else None))
         text.append("".join(_hanging(-value / unit - (row - 1)) for value in values) + "\n", style="red")
     text.append(f"{'':>{LABEL}}{grid[0]:<{WIDTH // 2},.2f}{grid[-1]:>{WIDTH - WIDTH // 2},.2f}\n", style="dim")
     marks = "   ".join(f"◆ break-even {level:,.2f}" for level in breakevens)
     text.append(f"{'':>{LABEL}}▲ spot {spot:,.2f}   {marks}", style="cyan")
     return text
-
-
-def _rows(top: float, bottom: float) -> tuple[int, int]:
-    """Rows above and below the axis, in proportion, at least one for a side that has anything to show."""
-    if top <= 0 or bottom <= 0:
-        return (HEIGHT, 0) if top > 0 else (0, HEIGHT)
-    up = min(HEIGHT - 1, max(1, round(HEIGHT * top / (top + bottom))))
-    return up, HEIGHT - up
 
 
 def _axis(grid: np.ndarray, spot: float, breakevens: Sequence[float]) -> Text:

@@ -1,7 +1,8 @@
 """Questions to the decision log: which runs there were, how an order came about, why there is none, is it sound."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from app.documents import plain, view_document
 from app.services.story import Document, Steps, head_of, path_of, tale_of
@@ -101,12 +102,7 @@ async def why(desk: Desk, ticker: str, run: str) -> Document:
         seen = document["path"][-1]["step"] if steps.of("collect", "request") else "nothing"
         answer = f"Run {run_id} is {row.state}: it was cut off, and the last thing known of {ticker} is: {seen}."
         return {**document, "step": "unfinished", "answer": f"{answer} 'desk run --resume {run_id}' goes on."}
-    if outcome["step"] == "staged":
-        state = next((o["state"] for o in orders if o["order_id"] == outcome["order_id"]), "unknown")
-        answer = f"{ticker} was traded: order {outcome['order_id']} was staged and is {state}. {outcome['reason']}"
-    else:
-        answer = f"{ticker} was not traded ({outcome['step']}): {outcome['reason']}."
-    return {**document, "step": outcome["step"], "answer": answer.replace("..", ".")}
+    return {**document, "step": outcome["step"], "answer": _answer(ticker, outcome, document["path"], orders)}
 
 
 async def verification(desk: Desk) -> Document:
@@ -117,11 +113,20 @@ async def verification(desk: Desk) -> Document:
     return {**plain(report), "seconds": round(seconds, 4), "rows_per_second": round(report.rows / seconds)}
 
 
-async def exported(desk: Desk, run: str | None) -> AsyncIterator[str]:
+async def exported(desk: Desk, run: str | None) -> AsyncGenerator[str, None]:
     """Rows as canonical JSON, one a line, in order: all, or those of a run. Whoever has the lines can check the hashes."""
     run_id = None if run is None else (await find_run(desk, run)).request.run_id
-    async for row in desk.audit.export(run_id):
-        yield canonical_json(row)
+    async with aclosing(desk.audit.export(run_id)) as rows:
+        async for row in rows:
+            yield canonical_json(row)
+
+
+def _answer(ticker: str, outcome: Document, path: list[Document], orders: list[Document]) -> str:
+    if outcome["step"] == "staged":
+        state = next((order["state"] for order in orders if order["order_id"] == outcome["order_id"]), "unknown")
+        return f"{ticker} was traded: order {outcome['order_id']} is {state}. {outcome['reason']}"
+    last = path[-1]
+    return f"{ticker} was not traded. Its path ended at {last['step']} ({outcome['step']}): {last['said'].rstrip('.')}."
 
 
 async def _orders(desk: Desk, row: RunRow, steps: Steps) -> list[Document]:

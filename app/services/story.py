@@ -128,8 +128,7 @@ def _ranking(tale: Document) -> Document | None:
     if rank is None:
         return None
     scores = {name: composite[name] for name in ("price_score", "vol_score", "conviction", "coverage") if composite}
-    said = f"rank {rank['rank']}: {rank['reason']}"
-    return _step("ranking", said, stopped=not rank["debated"], rank=rank["rank"], edge=rank["edge"], **scores)
+    return _step("ranking", rank["reason"], stopped=not rank["debated"], rank=rank["rank"], edge=rank["edge"], **scores)
 
 
 def _debate(tale: Document) -> Document | None:
@@ -146,8 +145,9 @@ def _gate(tale: Document) -> Document | None:
     thesis = tale["thesis"]
     if thesis is None:
         return None
-    said = f"{len(thesis['decision']['checks'])} checks passed"
-    return _step("risk_gate", thesis["refused"] or said, stopped=bool(thesis["refused"]), **_vetoed(thesis["decision"]))
+    decision, refused = thesis["decision"], thesis["refused"]
+    said = refused if refused and decision["approved"] else _judged(decision)
+    return _step("risk_gate", said, stopped=bool(refused), **_vetoed(decision))
 
 
 def _selection(tale: Document) -> Document | None:
@@ -167,7 +167,8 @@ def _sizing(tale: Document) -> Document | None:
         return None
     sizing = allocation["sized"]["sizing"]
     binding = next((cap for cap in sizing["caps"] if cap["name"] == sizing["binding"]), None)
-    said = f"{sizing['units']} units, bound by {sizing['binding']}" + (f": {binding['detail']}" if binding else "")
+    said = f"{sizing['units']} × the structure, bound by {sizing['binding']}"
+    said += f": {binding['detail']}" if binding else ""
     stopped = allocation["decision"] is None
     return _step("sizing", said, stopped=stopped, **{cap["name"]: cap["units"] for cap in sizing["caps"]})
 
@@ -176,10 +177,7 @@ def _final(tale: Document) -> Document | None:
     decision = (tale["allocation"] or {}).get("decision")
     if decision is None:
         return None
-    vetoes = [check for check in decision["checks"] if not check["passed"]]
-    said = "; ".join(f"{check['name']}: {check['detail']}" for check in vetoes)
-    passed = f"{len(decision['checks'])} checks passed"
-    return _step("final_checks", said or passed, stopped=not decision["approved"], **_vetoed(decision))
+    return _step("final_checks", _judged(decision), stopped=not decision["approved"], **_vetoed(decision))
 
 
 def _staged(tale: Document) -> Document | None:
@@ -195,6 +193,18 @@ _STEPS = (_data, _signals, _ranking, _debate, _gate, _selection, _sizing, _final
 
 def _step(name: str, said: str, *, stopped: bool = False, **numbers: float) -> Document:
     return {"step": name, "said": said, "stopped": stopped, "numbers": numbers}
+
+
+def _judged(decision: Document) -> str:
+    vetoes = [check for check in decision["checks"] if not check["passed"]]
+    if not vetoes:
+        return f"all {len(decision['checks'])} checks passed"
+    return "; ".join(f"{check['name']} {_against(check)}({check['detail']})" for check in vetoes)
+
+
+def _against(check: Document) -> str:
+    measured, limit = check["measured"], check["limit"]
+    return "" if measured is None or limit is None else f"measured {measured:.4g}, limit {limit:.4g} {check['unit']} "
 
 
 def _vetoed(decision: Document) -> dict[str, float]:

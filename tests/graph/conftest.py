@@ -13,12 +13,16 @@ from domain.market import Chain, MarketData
 from graph.deps import GraphSettings
 from tests.support.fakes import ScriptedDebate, World
 
-configure("error")
 TICKERS = ("JPM", "SPY", "XOM")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> None:
+    configure("critical")
+
+
 @pytest.fixture(scope="session")
-def market(tmp_path_factory: pytest.TempPathFactory) -> MarketData:
+def market() -> MarketData:
     """JPM, SPY and XOM on the first simulated day, an hour after the opening."""
     from feeds.simulated.feed import SimulatedFeed
     from feeds.simulated.settings import SimulatedSettings

@@ -1,0 +1,100 @@
+"""What a serving desk has done so far: one object, which the loop writes and /health and /metrics read."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from app.documents import plain
+from app.scheduler import Slot
+from app.wiring import Desk
+from domain.record import Instant, Record
+
+KEPT_ENTRIES = 200
+
+Outcome = Literal["sealed", "elsewhere", "skipped", "failed", "stopped", "foreign"]
+
+
+class RunEntry(Record):
+    """What became of one slot or one unfinished run.
+
+    sealed: run to its end here; elsewhere: another process has it; skipped: came too late; failed: it cannot be
+    finished; stopped: cut off on request, the next start goes on with it; foreign: begun under another configuration.
+    """
+
+    at: Instant
+    outcome: Outcome
+    slot: str | None
+    run_id: str | None
+    detail: str
+
+
+class RunFindings(Record):
+    """What the last sealed run says about its parts."""
+
+    run_id: str
+    signals: dict[str, int]  # by analyst
+    failures: dict[str, str]  # analysts that failed or were too late, and how
+    debates: int
+    fallbacks: dict[str, int]  # why the rules spoke where a model was asked, and how often
+    staged: int
+    durations_ms: dict[str, float]
+
+
+@dataclass
+class Journal:
+    """State of one server process."""
+
+    desk: Desk | None = None  # None while the database is being reached again
+    started_at: datetime | None = None
+    looked_at: datetime | None = None  # slots up to here are dealt with
+    next: Slot | None = None
+    running: str | None = None  # run at work
+    entries: deque[RunEntry] = field(default_factory=lambda: deque(maxlen=KEPT_ENTRIES))
+    outcomes: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)  # by the state that the order worker left them in
+    findings: RunFindings | None = None
+    trouble: str | None = None  # why the last round could not be finished
+    troubles: int = 0  # rounds in a row
+    order_trouble: str | None = None
+    jumps: int = 0
+    jump_s: float = 0.0  # the last jump of the wall clock
+
+    @property
+    def last_run(self) -> RunEntry | None:
+        """The latest run that ended here, well or not."""
+        return next((entry for entry in reversed(self.entries) if entry.outcome in ("sealed", "failed")), None)
+
+    def note(self, entry: RunEntry) -> None:
+        """Keep an entry, and count it."""
+        self.entries.append(entry)
+        self.outcomes[entry.outcome] += 1
+
+    def document(self) -> dict[str, Any]:
+        """What `desk serve --json` says at its end."""
+        return {
+            "started_at": plain(self.started_at),
+            "entries": plain(list(self.entries)),
+            "outcomes": dict(sorted(self.outcomes.items())),
+            "orders": dict(sorted(self.orders.items())),
+            "next": plain(self.next),
+            "trouble": self.trouble,
+        }
+
+
+def findings_of(document: dict[str, Any]) -> RunFindings:
+    """The part of a run's document that health and metrics speak of."""
+    signals = Counter(signal["source"] for signal in document["signals"])
+    failures = {
+        item["source"]: item["code"] for item in document["abstentions"] if item["code"] in ("failed", "timeout")
+    }
+    fallbacks = Counter(debate["fell_back"] for debate in document["debates"] if debate["fell_back"])
+    return RunFindings(
+        run_id=document["run_id"],
+        signals=dict(sorted(signals.items())),
+        failures=dict(sorted(failures.items())),
+        debates=len(document["debates"]),
+        fallbacks=dict(sorted(fallbacks.items())),
+        staged=len(document["orders"]),
+        durations_ms=document["durations_ms"],
+    )

@@ -1,0 +1,128 @@
+"""What is held is looked after first: closing orders come from exit rules, whatever the trading state says of openings."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.market import MarketData
+from domain.order import OrderState, OrderView, StagedOrder
+from domain.risk import TradingState
+from domain.snapshot import DeskContext
+from execution.paper import fill
+from execution.settings import PaperSettings
+from portfolio.book import fold
+from portfolio.exposure import exposures
+from portfolio.valuation import value
+from tests.support.fakes import BEAR, BULL, WEAK, MemoryOrders, ScriptedDebate, World, flat_desk, only, with_chain
+
+PAPER = PaperSettings(limited_by_size=False)
+
+
+@pytest.fixture(scope="module")
+async def spread(market, settings) -> StagedOrder:
+    """A structure on JPM that an earlier run staged."""
+    world = World(market=only(market, "JPM"), settings=settings, debate=ScriptedDebate({"*": BULL}), run_id="earlier")
+    await world.run()
+    (order,) = world.orders.staged.values()
+    return order
+
+
+def holding(market: MarketData, order: StagedOrder, quotes=None, **changes) -> DeskContext:
+    """The desk that bought `order` on `quotes` (the market's own unless given) and still holds it."""
+    chain = quotes or market.chains[order.ticker]
+    patient = order.model_copy(update={"limit_per_share": Decimal(-1_000)})
+    worst = patient.sized.candidate.model_copy(update={"worst_per_share": Decimal(-1_000)})
+    patient = patient.model_copy(update={"sized": patient.sized.model_copy(update={"candidate": worst})})
+    fills = fill(patient, key="k", at=market.as_of, quotes=chain, settings=PAPER)
+    book = fold(fills, (), [order], starting_cash=Decimal(100_000), as_of=market.as_of)
+    view = OrderView(order=order, state=OrderState.FILLED, changed_at=market.as_of)
+    book = value(book, market.chains)
+    held = {"open_orders": (view,), "book": book, "exposures": exposures((view,), book, market.sectors)}
+    return flat_desk(market, **{**held, **changes})
+
+
+def due(settings, strategy, **rules):
+    """The settings with the exit rules of one strategy replaced."""
+    structure = settings.legs.structure(strategy)
+    changed = structure.model_copy(update={"exits": structure.exits.model_copy(update=rules)})
+    others = tuple(item for item in settings.legs.structures if item.strategy != strategy)
+    legs = settings.legs.model_copy(update={"structures": (*others, changed)})
+    return settings.model_copy(update={"legs": legs})
+
+
+async def test_a_structure_that_no_exit_rule_touches_is_kept_and_that_is_logged(world, market, spread):
+    desk = world({"*": WEAK}, desk=holding(market, spread))
+    state = await desk.run()
+    assert state["exits"] == []
+    assert desk.audit.of("manage") == {(f"JPM {spread.order_id}", "position"): "kept: no exit rule applies"}
+
+
+@pytest.mark.parametrize("trading", [TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED])
+async def test_an_exit_that_is_due_is_staged_as_a_closing_order_even_when_openings_are_barred(
+    world, market, settings, spread, trading
+):
+    desk = world(
+        {"*": BEAR},
+        settings=due(settings, spread.sized.candidate.strategy, exit_dte=90),
+        desk=holding(market, spread, trading_state=trading, trading_state_reason="as the test says"),
+        orders=MemoryOrders(trading),
+    )
+    state = await desk.run()
+    (closing,) = [order for order in desk.orders.staged.values() if order.closes]
+    assert closing.closes == spread.order_id
+    assert closing.units == spread.units
+    reversed_legs = {leg.symbol: -leg.quantity for leg in spread.sized.candidate.legs}
+    assert {leg.symbol: leg.quantity for leg in closing.sized.candidate.legs} == reversed_legs
+    assert closing.thesis.text.startswith("exit_dte: ")
+    assert "trading_state" in {check.name for check in closing.checks}
+    openings = [item.step for item in state["outcomes"]]
+    assert ("staged" in openings) == (trading is TradingState.ACTIVE)
+    assert (set(openings) == {"vetoed"}) == (trading is not TradingState.ACTIVE)
+
+
+async def test_a_gain_beyond_its_target_is_taken(world, market, settings, spread):
+    chain = market.chains["JPM"]
+    cheap = replace(chain, bid=chain.bid * 0.3, ask=chain.ask * 0.3)
+    desk = world({"*": WEAK}, desk=holding(market, spread, quotes=cheap))
+    state = await desk.run()
+    (leaving,) = state["exits"]
+    assert leaving.reason.rule == "take_profit"
+    assert leaving.reason.measured > leaving.reason.limit
+    assert [order.closes for order in desk.orders.staged.values()] == [spread.order_id]
+
+
+async def test_a_loss_beyond_its_stop_is_cut(world, market, settings, spread):
+    chain = market.chains["JPM"]
+    dear = replace(chain, bid=chain.bid * 4, ask=chain.ask * 4)
+    desk = world({"*": WEAK}, desk=holding(market, spread, quotes=dear))
+    (leaving,) = (await desk.run())["exits"]
+    assert leaving.reason.rule == "stop_loss"
+
+
+async def test_an_exit_that_cannot_be_priced_says_why_and_stops_nothing_else(world, market, settings, spread):
+    impatient = due(settings, spread.sized.candidate.strategy, exit_dte=90)
+    chain = market.chains["JPM"]
+    crossed = with_chain(market, "JPM", replace(chain, bid=chain.ask + 1.0))
+    symbol = spread.sized.candidate.legs[0].symbol
+    delisted = with_chain(market, "JPM", chain.rows(chain.symbol != symbol))
+    for picture, words in ((crossed, "crossed or locked"), (delisted, f"does not hold {symbol}")):
+        desk = world({"*": BULL}, market=picture, settings=impatient, desk=holding(market, spread))
+        state = await desk.run()
+        said = desk.audit.of("manage")[f"JPM {spread.order_id}", "position"]
+        assert said.startswith("exit_dte is due but cannot be priced: ")
+        assert words in said
+        assert state["exits"] == []
+        assert "XOM" in {order.ticker for order in desk.orders.staged.values()}
+
+
+async def test_of_two_structures_the_one_that_is_due_leaves_and_the_other_stays(world, market, settings, spread):
+    later = spread.model_copy(update={"order_id": "O-OTHER", "staged_at": spread.staged_at - timedelta(hours=1)})
+    first, second = holding(market, spread), holding(market, later)
+    both = flat_desk(market, open_orders=(*first.open_orders, *second.open_orders), book=first.book)
+    desk = world(
+        {"*": WEAK}, settings=due(settings, spread.sized.candidate.strategy, exit_dte=90), desk=both
+    )
+    state = await desk.run()
+    assert {item.closes: item.units for item in state["exits"]} == {spread.order_id: spread.units, "O-OTHER": 0}
