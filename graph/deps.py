@@ -90,7 +90,9 @@ def priced_chain(market: MarketData, ticker: str, settings: ChainSettings) -> Pr
         return ChainRefusal(
             code="no_chain", detail=f"no option chain of {ticker} at {market.as_of:%Y-%m-%d %H:%M}Z", numbers={}
         )
-    return price_chain(chain, as_of=market.as_of, curve=rate_curve(market.series, as_of=market.as_of), settings=settings)
+    return price_chain(
+        chain, as_of=market.as_of, curve=rate_curve(market.series, as_of=market.as_of), settings=settings
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from langgraph.runtime import Runtime
@@ -20,6 +20,7 @@ WHOLE_RUN = "*"
 RETRIED = (FeedDown, DatabaseDown)
 ATTEMPTS = 3
 BACKOFF_S = 0.5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ def node(name: str, step: Step, *, timeout_s: Callable[[Deps], float], on_failur
                 log.error("node failed", run_id=request.run_id, node=name, ticker=ticker, error=str(error))
                 raise
             done = on_failure(error)
-        await deps.audit.append([_entry(request, name, entry, deps) for entry in done.entries])
-        if done.seals:
-            await deps.audit.seal(request.run_id)
+        await _retried(lambda: _log(done, request, name, deps))
         milliseconds = (time.perf_counter() - begun) * 1e3
         log.info(
             "node", run_id=request.run_id, node=name, ticker=ticker, ms=round(milliseconds, 1), summary=done.summary
@@ -96,15 +95,27 @@ def _patience(name: str, deps: Deps, timeout_s: Callable[[Deps], float]) -> floa
 
 
 async def _attempts(step: Step, state: Any, deps: Deps, timeout_s: float | None) -> Done:
-    for attempt in range(1, ATTEMPTS + 1):
+    async def attempt() -> Done:
+        async with asyncio.timeout(timeout_s):
+            return await step(state, deps)
+
+    return await _retried(attempt)
+
+
+async def _log(done: Done, request: RunRequest, name: str, deps: Deps) -> None:
+    await deps.audit.append([_entry(request, name, entry, deps) for entry in done.entries])
+    if done.seals:
+        await deps.audit.seal(request.run_id)
+
+
+async def _retried(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try again what was down for a moment; all that is tried here may safely happen twice."""
+    for number in range(1, ATTEMPTS):
         try:
-            async with asyncio.timeout(timeout_s):
-                return await step(state, deps)
+            return await attempt()
         except RETRIED:
-            if attempt == ATTEMPTS:
-                raise
-            await asyncio.sleep(BACKOFF_S * attempt)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            await asyncio.sleep(BACKOFF_S * number)
+    return await attempt()
 
 
 def _entry(request: RunRequest, name: str, entry: Entry, deps: Deps) -> AuditEntry:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -46,28 +47,36 @@ def record_stake(record: StrategyRecord, settings: SizingSettings) -> float:
     return max(0.0, win_rate - (1 - win_rate) / odds)
 
 
-def unit_budget(view: RiskView, settings: RiskSettings) -> float:
-    """The most that one unit may lose before some worst-case limit would refuse it, USD; 0 when NLV is unknown.
+class UnitBudget(NamedTuple):
+    """The most that one unit may lose, USD, and the limit that says so."""
 
-    What the leg optimiser looks below: a structure above it could never be staged.
+    usd: float
+    limit: str
+
+
+def unit_budget(view: RiskView, settings: RiskSettings) -> UnitBudget:
+    """What one unit may lose before some worst-case limit would refuse it; 0 when NLV is unknown.
+
+    The leg optimiser looks only below: a structure above it could never be staged.
     """
     nlv = view.portfolio.nlv
     if nlv is None or nlv <= 0:
-        return 0.0
+        return UnitBudget(0.0, "unknown NLV")
     held = view.portfolio.exposures
     in_ticker = sum(float(e.worst_case) for e in held if e.ticker == view.ticker)
     in_sector = sum(float(e.worst_case) for e in held if e.sector == view.facts.sector)
     budgets = [
-        settings.sizing.regime_cap.get(view.regime, 0.0) * nlv,
-        position_limit(view, settings) * nlv - in_ticker,
-        settings.hard.sector_exposure * nlv - in_sector,
+        UnitBudget(settings.sizing.regime_cap.get(view.regime, 0.0) * nlv, "regime cap"),
+        UnitBudget(position_limit(view, settings) * nlv - in_ticker, "position at risk"),
+        UnitBudget(settings.hard.sector_exposure * nlv - in_sector, "sector exposure"),
         *(
-            rule.budget.get(view.regime, 0.0) * nlv - view.portfolio.worst_case
+            UnitBudget(rule.budget.get(view.regime, 0.0) * nlv - view.portfolio.worst_case, "VaR budget")
             for rule in settings.soft
             if rule.rule == "var_budget"
         ),
     ]
-    return max(0.0, min(budgets))
+    tightest = min(budgets)
+    return tightest._replace(usd=max(0.0, tightest.usd))
 
 
 def position_limit(view: RiskView, settings: RiskSettings) -> float:

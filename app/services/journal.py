@@ -56,7 +56,8 @@ class Journal:
     findings: RunFindings | None = None
     trouble: str | None = None  # why the last round could not be finished
     troubles: int = 0  # rounds in a row
-    order_trouble: str | None = None
+    failing: dict[str, float] = field(default_factory=dict)  # run → monotonic second of its first fault
+    order_trouble: str | None = None  # why approved orders wait
     jumps: int = 0
     jump_s: float = 0.0  # the last jump of the wall clock
 

@@ -68,6 +68,7 @@ async def execute(desk: Desk, request: RunRequest, timings: Timings, control: "R
     """Run or resume; one process at a time works on a run. `control` can stop it between two steps (`GraphDrained`)."""
     async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
         await desk.runs.begin(request)
+        await desk.orders.expire_due(request.as_of)
         deps = desk.deps(timings)
         state = await run_graph(graph, request, deps, control)
         seal = await desk.audit.seal(request.run_id)

@@ -10,75 +10,32 @@ The simulated market has a calendar of its own: each slot of the wall clock play
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
 import structlog
 
 from app.clock import WallClock
 from app.progress import Timings
 from app.scheduler import due_slot, next_slot, start_of_day
-from app.services.instants import account_instant
 from app.services.journal import Journal, Outcome, RunEntry, findings_of
-from app.services.review import ENDED, send_approved
-from app.services.review_log import log_lapse
+from app.services.order_work import work_orders
 from app.services.runs import execute, new_request
+from app.stop import Stop
 from app.wiring import Desk, fingerprint
 from domain.errors import DatabaseDown, DeskError, MachineError, Refused, UsageError
 from domain.run import RunRequest
-
-if TYPE_CHECKING:
-    from langgraph.runtime import RunControl
 
 log = structlog.get_logger("desk.serve")
 
 POLL_S = 5.0  # an approved order waits no longer for the worker
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 JUMP_S = 30.0  # time servers correct less than this
-ELSEWHERE = frozenset({"slot_taken", "run_busy", "run_finished"})
+ELSEWHERE = frozenset({"slot_taken", "run_busy", "run_finished", "run_differs"})
 RECENT_RUNS = 50
 
 Opened = Callable[[], AbstractAsyncContextManager[Desk]]
-Sleep = Callable[[float], Awaitable[None]]
-
-
-class Stop:
-    """A request to end, e.g. from a signal: the step at work is finished and stored, then the loop leaves."""
-
-    def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
-        self._asked = asyncio.Event()
-        self._sleep = sleep
-        self._control: RunControl | None = None
-
-    @property
-    def asked(self) -> bool:
-        """Whether the end was asked for."""
-        return self._asked.is_set()
-
-    def ask(self) -> None:
-        """Ask for the end."""
-        self._asked.set()
-        if self._control is not None:
-            self._control.request_drain()
-
-    def control(self) -> "RunControl":
-        """The control of the next run; a drained one cannot be used again."""
-        from langgraph.runtime import RunControl
-
-        self._control = RunControl()
-        if self.asked:
-            self._control.request_drain()
-        return self._control
-
-    async def wait(self, seconds: float) -> None:
-        """Sleep, but not beyond the request."""
-        waits = [asyncio.ensure_future(self._asked.wait()), asyncio.ensure_future(self._sleep(seconds))]
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for each in pending:
-            each.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def serve(opened: Opened, journal: Journal, stop: Stop) -> None:
@@ -151,38 +108,13 @@ async def work(desk: Desk, journal: Journal, stop: Stop) -> None:
                 late = f"missed by {_minutes(now - slot.at)} minutes; the grace is {schedule.misfire_grace_minutes}"
                 _note(desk, journal, "skipped", None, late, slot=slot.name)
             journal.looked_at = slot.at
-        if due.slot and _full(desk, due.slot.name) not in {e.slot for e in journal.entries if e.outcome == "sealed"}:
+        handled = {entry.slot for entry in journal.entries if entry.outcome in ("sealed", "failed", "elsewhere")}
+        if due.slot and _full(desk, due.slot.name) not in handled:
             await _run_slot(desk, due.slot.name, journal, stop)
     if not stop.asked:
         await work_orders(desk, journal)
     journal.looked_at = now
     journal.trouble, journal.troubles = None, 0
-
-
-async def work_orders(desk: Desk, journal: Journal) -> None:
-    """Expire staged orders whose time is up, and send approved ones; an order that cannot be sent now waits."""
-    try:
-        at = await account_instant(desk)
-        for order_id in await desk.orders.expire_due(at):
-            await log_lapse(desk, await desk.orders.get(order_id))
-            journal.orders["expired"] += 1
-            log.info("order expired", order_id=order_id)
-        dealt = await send_approved(desk, at)
-    except MachineError:
-        raise
-    except DeskError as error:
-        if journal.order_trouble != str(error):
-            log.error("orders cannot be worked", error=str(error))
-        journal.order_trouble = str(error)
-        return
-    for sent in dealt:
-        if sent.state in ENDED:
-            journal.orders[sent.state.value] += 1
-            log.info("order dealt with", order_id=sent.order_id, state=sent.state.value, detail=sent.reason)
-    waiting = "; ".join(f"{sent.order_id}: {sent.reason}" for sent in dealt if sent.state not in ENDED) or None
-    if waiting and waiting != journal.order_trouble:
-        log.warning("orders wait", detail=waiting)
-    journal.order_trouble = waiting
 
 
 async def _begin(desk: Desk, journal: Journal) -> None:
@@ -215,9 +147,10 @@ async def _attempt(desk: Desk, request: RunRequest, journal: Journal, stop: Stop
             finished = await execute(desk, request, Timings(), stop.control())
         except GraphDrained:
             _note(desk, journal, "stopped", request, "stopped between two steps; the next start goes on with it")
-        except Refused as refusal:
-            _note(desk, journal, "elsewhere" if refusal.code in ELSEWHERE else "failed", request, str(refusal))
-        except Exception as error:  # noqa: BLE001 - one run's fault must not end the service; it is recorded
+        except Exception as error:
+            if isinstance(error, Refused) and error.code in ELSEWHERE:
+                _note(desk, journal, "elsewhere", request, str(error))
+                return
             fault = machine_fault(error)
             if fault is not None and not _gives_up(desk, request, journal, fault):
                 raise fault from error

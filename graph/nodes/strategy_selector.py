@@ -17,7 +17,7 @@ from options.priced import ChainRefusal
 from options.selector import Event, NoStrategy, StrategyChoice, select
 from risk.correlation import Correlations
 from risk.facts import facts_of, portfolio_of, view_of
-from risk.sizing import unit_budget
+from risk.sizing import UnitBudget, unit_budget
 from risk.view import TickerFacts
 from signals.stance import NoStance, Stance, read_stance
 
@@ -105,15 +105,20 @@ def propose(
     for choice in choices:
         legs = candidates(
             priced, choice, spot=priced.spot, drift=drift, forecast_vol=stance.forecast_vol, settings=settings.legs,
-            as_of=snapshot.as_of, top_k=BEST, max_loss=budget,
+            as_of=snapshot.as_of, top_k=BEST, max_loss=budget.usd,
         )  # fmt: skip
         if isinstance(legs, NoCandidate):
             misses[choice.strategy] = legs.detail
         else:
             best.extend(legs)
     ranked = tuple(sorted(best, key=lambda c: (-c.score, c.strategy, c.legs[0].symbol))[:BEST])
-    refused = None if ranked else "no_candidate: " + "; ".join(f"{name}: {why}" for name, why in misses.items())
+    refused = None if ranked else _no_legs(misses, budget)
     return Proposal(stance, choices, ranked, misses, refused)
+
+
+def _no_legs(misses: dict[str, str], budget: UnitBudget) -> str:
+    why = "; ".join(misses.values())
+    return f"no_candidate: one unit may lose at most {budget.usd:,.2f} USD ({budget.limit}). {why}"
 
 
 def _event(facts: TickerFacts) -> Event:

