@@ -37,7 +37,7 @@ class _Desk(Collector):
         yield _counter("desk_runs", "Slots and runs by what became of them.", "outcome", journal.outcomes)
         yield _counter("desk_orders", "Orders that the worker dealt with, by state.", "state", journal.orders)
         yield CounterMetricFamily("desk_clock_jumps", "Jumps of the wall clock.", value=journal.jumps)
-        yield _gauge("desk_failed_rounds", "Rounds in a row that the machine cut short.", journal.troubles)
+        yield _gauge("desk_failed_rounds", "Rounds in a row that the machine cut short.", journal.faults)
         free = report.components["disk"].numbers["free_bytes"]
         yield _gauge("desk_disk_free_bytes", "Room under DESK_HOME.", float(free) if isinstance(free, int) else 0.0)
         if journal.last_run:

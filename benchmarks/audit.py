@@ -8,7 +8,6 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -50,7 +49,7 @@ async def _rate(home: Path, database: Database) -> bool:
             if not report.sound or report.rows != rows:
                 raise SystemExit(f"The log should be sound and have {rows} rows: {report}")
     rate = rows / median(walls)
-    print(f"{rows:,} rows of one run of {len(one)} rows repeated, {size / 2**20:,.0f} MiB of entries, {report.seals:,} seals")
+    print(f"{rows:,} rows (a run of {len(one)}, repeated), {size / 2**20:,.0f} MiB, {report.seals:,} seals")
     print(
         f"verified in {median(walls):.1f} s wall, {median(processors):.1f} s processor (the server's apart): "
         f"{rate:,.0f} rows/s, best {rows / min(walls):,.0f} (target >= {TARGET:,}); median of {ROUNDS} walks"
@@ -65,15 +64,16 @@ def _repeat(one: list[AuditRow], admin_url: str, seals: Path) -> tuple[int, int]
     run_id, first = one[0].entry.run_id, one[-1]
     seq, head, size, sealed = first.seq, first.hash, 0, []
     assert one[0].previous_hash == GENESIS
+    texts = [canonical_json(row.entry) for row in one]
+    copies = -(-(ROWS - len(one)) // len(one))
     columns = (*Link._fields, "entry", "hash")
     with psycopg.connect(conninfo(admin_url)) as link:
         with link.cursor().copy(f"COPY decision_log ({', '.join(columns)}) FROM STDIN") as copy:
-            for number in _until(ROWS - len(one), len(one)):
+            for number in range(1, copies + 1):
                 copied = f"{run_id}-{number:05d}"
-                for row in one:
+                for row, pattern in zip(one, texts, strict=True):
                     seq += 1
-                    entry = row.entry.model_copy(update={"run_id": copied})
-                    text = canonical_json(entry)
+                    entry, text = row.entry, pattern.replace(run_id, copied)
                     size += len(text)
                     chained = Link(
                         seq, stamp(row.logged_at + timedelta(minutes=number)), row.code_version, copied, entry.node,
@@ -92,7 +92,3 @@ def _repeat(one: list[AuditRow], admin_url: str, seals: Path) -> tuple[int, int]
         file.flush()
         os.fsync(file.fileno())
     return seq, size
-
-
-def _until(wanted: int, each: int) -> Iterator[int]:
-    return iter(range(1, -(-wanted // each) + 1))

@@ -1,4 +1,4 @@
-"""Child processes measured from outside: wall time, processor time, peak memory; several kinds in interleaved rounds."""
+"""Child processes measured from outside: wall time, processor time, peak memory; kinds in interleaved rounds."""
 
 import os
 import subprocess

@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 PACKAGES = ("langgraph", "sqlalchemy", "psycopg", "pydantic", "numpy", "scipy", "pyarrow", "typer")
 
@@ -26,7 +27,6 @@ def describe() -> str:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8") as file:
-            return file.read().splitlines()
+        return Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return []

@@ -109,10 +109,6 @@ class RunStore(Protocol):
 class DeskState(Protocol):
     """The desk's own state as of an instant: book, exposures, regime history, earlier signals, switches."""
 
-    async def held_tickers(self, as_of: datetime) -> tuple[str, ...]:
-        """Underlyings of what is held at `as_of`: a picture without their chains could not value the book."""
-        ...
-
     async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
         """Freeze it. Reads nothing stamped after `as_of`; any doubt about the trading state is HALTED."""
         ...

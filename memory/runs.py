@@ -159,7 +159,7 @@ class PostgresRunStore:
 
         wanted = select(OrderTable.run_id, func.count()).where(OrderTable.run_id.in_(run_ids))
         async with self._engine.connect() as connection:
-            return {run: count for run, count in await connection.execute(wanted.group_by(OrderTable.run_id))}
+            return {row[0]: row[1] for row in await connection.execute(wanted.group_by(OrderTable.run_id))}
 
     async def order_ids(self, run_id: str) -> tuple[str, ...]:
         """The orders that a run staged, ascending."""

@@ -30,7 +30,7 @@ pwd >"$venv/.made-for"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 pip=("$python" -m pip --python "$venv/bin/python")
 if ! "$python" -m pip --version >/dev/null 2>&1; then
-  "$venv/bin/python" -m ensurepip -q
+  "$venv/bin/python" -m ensurepip >/dev/null
   pip=("$venv/bin/python" -m pip)
 fi
 

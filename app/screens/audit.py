@@ -20,13 +20,13 @@ def show_runs(console: Console, runs: list[Document], *, desk: str) -> None:
     if not runs:
         console.print(f"There is no run yet. [bold]{desk} run[/] makes one.")
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    for name in ("run", "as of", "state", "debate", "orders", "head"):
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for name in ("run", "as of", "state", "orders", "head"):
         table.add_column(name, justify="right" if name == "orders" else "left", no_wrap=True)
     for run in runs:
         table.add_row(
-            f"[bold]{run['run_id']}[/]", f"{run['as_of'][:16].replace('T', ' ')}Z", f"[{RUN_TONE[run['state']]}]{run['state']}[/]",
-            run["debate"], str(run["orders"]), f"[dim]{(run['head_hash'] or '–')[:12]}[/]",
+            f"[bold]{run['run_id']}[/]", f"{run['as_of'][:16].replace('T', ' ')}Z",
+            f"[{RUN_TONE[run['state']]}]{run['state']}[/]", str(run["orders"]), f"[dim]{(run['head_hash'] or '–')[:8]}[/]",
         )  # fmt: skip
     console.print(table)
     console.print(f"[dim]{desk} audit show RUN · why TICKER --run RUN · replay RUN · verify[/]")

@@ -14,6 +14,7 @@ from app.screens.words import STATE_TONE, measured, moment, premium, toned, usd
 
 Document = dict[str, Any]
 LOUDEST = 5  # signals shown unless the tale is told in full
+CAPS = 4
 STEP_TONE = {"staged": "green", "vetoed": "yellow", "refused": "yellow"}
 
 
@@ -124,7 +125,7 @@ def _checks(decisions: list[Document], *, in_full: bool) -> RenderableType:
 
 
 def _against(check: Document) -> str:
-    name, unit = check["name"].replace("_", " "), check["unit"]
+    name, unit = str(check["name"]).replace("_", " "), check["unit"]
     if check["measured"] is None and check["limit"] is None:
         return name
     return f"{name} {measured(check['measured'], unit)} of {measured(check['limit'], unit)}"
@@ -149,14 +150,13 @@ def _candidates(selection: Document, *, in_full: bool) -> Iterator[str]:
 
 
 def _size(allocation: Document) -> str:
+    """The binding cap and the next smallest."""
     size = allocation["sized"]["sizing"]
-    caps = "  ".join(
-        f"[bold yellow]{cap['name']} {cap['units']}[/]"
-        if cap["name"] == size["binding"]
-        else f"{cap['name']} {cap['units']}"
-        for cap in size["caps"]
-    )
-    return f"{size['units']} = smallest of  {caps}"
+    caps = sorted(size["caps"], key=lambda cap: (cap["units"], cap["name"] != size["binding"]))
+    said = [f"{cap['name']} {cap['units']}" for cap in caps[:CAPS]]
+    said[:1] = [f"[bold yellow]{first}[/]" for first in said[:1]]
+    larger = f" [dim]and {len(caps) - CAPS} larger caps[/]" if len(caps) > CAPS else ""
+    return f"{size['units']} = smallest of {', '.join(said)}{larger}"
 
 
 def _order(order: Document) -> str:

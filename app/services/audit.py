@@ -63,7 +63,7 @@ async def story(desk: Desk, target: str) -> Document:
     head = head_of(steps)
     ranks = {item["ticker"]: item["rank"] for item in head["ranking"]}
     names = sorted({*(head["tickers"] or ()), *ranks}, key=lambda name: (ranks.get(name, len(ranks) + 1), name))
-    orders = await _orders(desk, row, steps)
+    orders = await _orders(desk, row)
     return {
         **head,
         "run_id": row.request.run_id,
@@ -93,7 +93,7 @@ async def why(desk: Desk, ticker: str, run: str) -> Document:
     steps = Steps(await desk.audit.rows(run_id))
     tale = tale_of(steps, ticker)
     outcome, held = tale["outcome"], {"held": tale["held"], "closings": tale["closings"]}
-    orders = [order for order in await _orders(desk, row, steps) if order["ticker"] == ticker]
+    orders = [order for order in await _orders(desk, row) if order["ticker"] == ticker]
     document |= {"orders": orders, "path": path_of(tale), **held}
     if ticker not in row.request.watchlist:
         document["path"] = []
@@ -114,7 +114,7 @@ async def verification(desk: Desk) -> Document:
 
 
 async def exported(desk: Desk, run: str | None) -> AsyncGenerator[str, None]:
-    """Rows as canonical JSON, one a line, in order: all, or those of a run. Whoever has the lines can check the hashes."""
+    """Rows as canonical JSON in order: all, or those of a run. Whoever has the lines can check the hashes."""
     run_id = None if run is None else (await find_run(desk, run)).request.run_id
     async with aclosing(desk.audit.export(run_id)) as rows:
         async for row in rows:
@@ -129,24 +129,14 @@ def _answer(ticker: str, outcome: Document, path: list[Document], orders: list[D
     return f"{ticker} was not traded. Its path ended at {last['step']} ({outcome['step']}): {last['said'].rstrip('.')}."
 
 
-async def _orders(desk: Desk, row: RunRow, steps: Steps) -> list[Document]:
+async def _orders(desk: Desk, row: RunRow) -> list[Document]:
     """The run's orders as they stand now, with every step of their lives and their fills."""
     owner = on_account(desk, row.request.feed)
     found = []
     for order_id in await desk.runs.order_ids(row.request.run_id):
-        view, history, fills = (
-            await owner.orders.get(order_id),
-            await owner.orders.history(order_id),
-            await owner.orders.fills(order_id),
-        )
-        found.append(
-            {
-                **view_document(view),
-                "closes": view.order.closes,
-                "history": [plain(event) for event in history],
-                "fills": [plain(fill) for fill in fills],
-            }
-        )
+        view = await owner.orders.get(order_id)
+        lived = {"history": await owner.orders.history(order_id), "fills": await owner.orders.fills(order_id)}
+        found.append({**view_document(view), "closes": view.order.closes, **plain(lived)})
     return found
 
 

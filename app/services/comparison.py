@@ -1,5 +1,6 @@
 """Two logs of one run, step by step: what is different, where, and by how much."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -49,13 +50,12 @@ def differences(
     for key in sorted(then.keys() | now.keys(), key=lambda key: (nodes.index(key[0]), key[1:])):
         node, ticker, kind = key
         if key not in then or key not in now:
-            recorded_, replayed_ = ("logged", ABSENT) if key in then else (ABSENT, "logged")
-            places = [("", recorded_, replayed_, None)]
-        else:
-            places = list(_places("", then[key], now[key]))
+            a, b = ("logged", ABSENT) if key in then else (ABSENT, "logged")
+            found.append(Difference(node=node, ticker=ticker, kind=kind, path="", recorded=a, replayed=b))
+            continue
         found += [
             Difference(node=node, ticker=ticker, kind=kind, path=path, recorded=a, replayed=b, relative=relative)
-            for path, a, b, relative in places
+            for path, a, b, relative in _places("", then[key], now[key])
         ]
     return tuple(found)
 
@@ -69,8 +69,6 @@ def verdict(found: Sequence[Difference]) -> Verdict:
 
 
 def _steps(entries: Sequence[AuditEntry], nodes: Sequence[str]) -> dict[Key, Mapping[str, Any]]:
-    import json
-
     # Through JSON, so that a record and the text it was stored as are the same thing.
     return {
         (entry.node, entry.ticker, entry.kind): json.loads(

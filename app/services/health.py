@@ -10,7 +10,7 @@ from agents.registry import ANALYSTS
 from app.documents import plain
 from app.services.journal import Journal
 from app.wiring import Configuration, Desk
-from domain.errors import DeskError
+from domain.errors import DeskError, FeedDown, MachineError, StorageFull
 from domain.record import Instant, Record
 from domain.risk import TradingState
 from domain.signals import MetaValue
@@ -45,7 +45,7 @@ async def health(config: Configuration, journal: Journal, account: str) -> Healt
     try:
         async with asyncio.timeout(PATIENCE_S):
             if desk is None:
-                components["database"] = Component(status="fail", detail=journal.trouble or "not open yet")
+                components |= _out_of_reach(journal.fault)
             else:
                 components |= await _stored(desk, journal)
     except TimeoutError:
@@ -69,8 +69,8 @@ def scheduler(journal: Journal) -> Component:
         "next_at": _text(following.at if following else None),
         "slots_skipped": journal.outcomes["skipped"],
     }
-    if journal.trouble:
-        return Component(status="fail", detail=f"trying again: {journal.trouble}", numbers=numbers)
+    if journal.fault:
+        return Component(status="fail", detail=f"trying again: {journal.fault}", numbers=numbers)
     if last and last.outcome == "failed":
         return Component(status="warn", detail=f"the last run failed: {last.detail}", numbers=numbers)
     doing = f"run {journal.running} is at work" if journal.running else "waiting for the next slot"
@@ -112,6 +112,12 @@ async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
     }
 
 
+def _out_of_reach(fault: MachineError | None) -> dict[str, Component]:
+    """Between two attempts to open the desk: the component that was at fault."""
+    name = "feed" if isinstance(fault, FeedDown) else "disk" if isinstance(fault, StorageFull) else "database"
+    return {name: Component(status="fail", detail=str(fault or "not open yet"))}
+
+
 def _analyst(name: str, halted: tuple[str, ...], journal: Journal) -> Component:
     if name in halted:
         return Component(status="warn", detail="halted by the kill switch")
@@ -135,7 +141,7 @@ def _feed(desk: Desk, journal: Journal) -> Component:
 
 
 def _broker(desk: Desk, journal: Journal) -> Component:
-    numbers: dict[str, MetaValue] = {**sorted_counts(journal)}
+    numbers: dict[str, MetaValue] = dict(sorted(journal.orders.items()))
     if journal.order_trouble:
         return Component(status="warn", detail=f"{desk.broker.name}: {journal.order_trouble}", numbers=numbers)
     return Component(status="ok", detail=f"{desk.broker.name}, no order waits", numbers=numbers)
@@ -151,11 +157,6 @@ def _debate(desk: Desk, journal: Journal) -> Component:
         detail=f"{desk.debate_engine} gave way to the rules in run {found.run_id}: {reasons}",
         numbers={"fell_back": sum(found.fallbacks.values()), "debates": found.debates},
     )
-
-
-def sorted_counts(journal: Journal) -> dict[str, int]:
-    """Orders dealt with since the start, by state."""
-    return dict(sorted(journal.orders.items()))
 
 
 def _text(at: datetime | None) -> str | None:

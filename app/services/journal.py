@@ -8,6 +8,7 @@ from typing import Any, Literal
 from app.documents import plain
 from app.scheduler import Slot
 from app.wiring import Desk
+from domain.errors import MachineError
 from domain.record import Instant, Record
 
 KEPT_ENTRIES = 200
@@ -54,8 +55,8 @@ class Journal:
     outcomes: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)  # by the state that the order worker left them in
     findings: RunFindings | None = None
-    trouble: str | None = None  # why the last round could not be finished
-    troubles: int = 0  # rounds in a row
+    fault: MachineError | None = None  # what ended the last round
+    faults: int = 0  # rounds in a row
     failing: dict[str, float] = field(default_factory=dict)  # run → monotonic second of its first fault
     order_trouble: str | None = None  # why approved orders wait
     jumps: int = 0
@@ -79,7 +80,7 @@ class Journal:
             "outcomes": dict(sorted(self.outcomes.items())),
             "orders": dict(sorted(self.orders.items())),
             "next": plain(self.next),
-            "trouble": self.trouble,
+            "trouble": None if self.fault is None else str(self.fault),
         }
 
 

@@ -1,4 +1,4 @@
-"""A run executed again from its snapshot, its settings and its recorded model calls: every output must come out alike."""
+"""A run executed again from its snapshot, settings and recorded model calls: every output must come out alike."""
 
 import time
 from typing import TYPE_CHECKING, Any, cast

@@ -8,7 +8,6 @@ others note that and go on.
 The simulated market has a calendar of its own: each slot of the wall clock plays its next slot.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -54,9 +53,9 @@ async def serve(opened: Opened, journal: Journal, stop: Stop) -> None:
         except MachineError as error:
             if journal.started_at is None:
                 raise
-            journal.trouble, journal.troubles = str(error), journal.troubles + 1
-            wait = min(FIRST_PAUSE_S * 2 ** (journal.troubles - 1), LONGEST_PAUSE_S)
-            log.error("trouble", error=str(error), attempt=journal.troubles, next_attempt_s=wait)
+            journal.fault, journal.faults = error, journal.faults + 1
+            wait = min(FIRST_PAUSE_S * 2 ** (journal.faults - 1), LONGEST_PAUSE_S)
+            log.error("trouble", error=str(error), attempt=journal.faults, next_attempt_s=wait)
             await stop.wait(wait)
 
 
@@ -114,7 +113,7 @@ async def work(desk: Desk, journal: Journal, stop: Stop) -> None:
     if not stop.asked:
         await work_orders(desk, journal)
     journal.looked_at = now
-    journal.trouble, journal.troubles = None, 0
+    journal.fault, journal.faults = None, 0
 
 
 async def _begin(desk: Desk, journal: Journal) -> None:

@@ -136,7 +136,8 @@ def _debate(tale: Document) -> Document | None:
     if debate is None:
         return None
     cause = f" ({debate['cause']})" if debate["cause"] else ""
-    said = f"{debate['verdict']}{cause} at {debate['confidence']:.2f}, volatility view {debate['vol_view']}, by {debate['engine']}"
+    view = f"volatility view {debate['vol_view']}, by {debate['engine']}"
+    said = f"{debate['verdict']}{cause} at {debate['confidence']:.2f}, {view}"
     fell = f", which spoke because: {debate['fell_back']}" if debate["fell_back"] else ""
     return _step("debate", said + fell, confidence=debate["confidence"], conflict=debate["conflict"])
 

@@ -27,6 +27,10 @@ async def kinds(desk, order):
     return [(row.entry.kind.split(" refused ")[0], row.entry.author) for row in rows if row.entry.node == "review"]
 
 
+def measured(checks, name):
+    return next(check.measured for check in checks if check.name == name)
+
+
 async def halt(desk, state=TradingState.HALTED):
     await desk.switches.set_trading(state, at=OPENING, actor="ann", reason="a test")
 
@@ -140,19 +144,22 @@ async def test_no_opening_is_approved_while_trading_is_not_active(desk, staged, 
 
 
 async def test_the_order_under_test_is_counted_once_not_twice(desk):
-    order = await stage_opening(desk, units=5)
-    share = {check.name: check.measured for check in order.checks}["position_at_risk"]
-    assert share > 0.025  # counted twice it would break the five percent
+    order = await stage_opening(desk, units=3)
+    share = measured(order.checks, "var_budget")
+    assert 0.01 < share <= 0.02  # counted twice it would break the budget of two percent
     done = await approve(desk, order.order_id, at=None, reviewer="ann")
-    again = next(check for check in done["recheck"]["checks"] if check["name"] == "position_at_risk")
-    assert again["measured"] == pytest.approx(share, rel=0.05)
+    again = next(check for check in done["recheck"]["checks"] if check["name"] == "var_budget")
+    assert again["measured"] == pytest.approx(share, rel=0.1)
 
 
 async def test_other_staged_orders_count_as_filled_at_their_worst(desk):
-    first = await stage_opening(desk, units=5)
-    with pytest.raises(ValueError, match="approving final risk decision"):
-        await stage_opening(desk, units=5, name="two")
-    assert await desk.state.exposed_tickers(OPENING) == (first.ticker,)
+    first = await stage_opening(desk, units=1)
+    second = await stage_opening(desk, units=1, name="two", ticker="XOM", strategy="bear_put_spread")
+    done = await approve(desk, second.order_id, at=None, reviewer="ann")
+    again = next(check for check in done["recheck"]["checks"] if check["name"] == "var_budget")
+    both = float(first.max_loss + max(second.max_loss, Decimal(done["recheck"]["fresh"]["max_loss"])))
+    assert again["measured"] == pytest.approx(both / 100_000, rel=1e-3)
+    assert await desk.state.exposed_tickers(OPENING) == ("JPM", "XOM")
 
 
 async def test_a_closing_order_passes_the_reduced_checks_and_realises(desk, staged):
@@ -218,7 +225,9 @@ async def test_a_hedge_beyond_ten_contracts_is_approved_only_as_large_with_a_rea
 async def test_an_order_is_found_in_whichever_account_holds_it(desk, staged, engine, database):
     from app.wiring import market_feed
 
-    recorded = desk_at(desk.home, database, engine, feed=market_feed(desk.configuration, "recorded", desk.clock))
+    recorded = desk_at(
+        desk.home, database, engine, feed=market_feed(desk.configuration, "recorded", desk.clock, desk.closing)
+    )
     assert (await desk_of(recorded, staged.order_id[:5])).account == "simulated"
     assert await desk_of(desk, staged.order_id) is desk
     with pytest.raises(UsageError, match="There is no order 'O-NOBODY'"):

@@ -79,7 +79,7 @@ async def test_an_edit_that_means_nothing_says_so(desk, staged, change, said):
 
 
 async def test_contracts_are_counted_by_the_largest_leg(desk):
-    order = await stage_opening(desk, units=2, strategy="call_butterfly")
+    order = await stage_opening(desk, units=2, strategy="call_butterfly", ticker="SPY")
     assert order.sized.contracts == 4
     with pytest.raises(UsageError, match="multiple of 2"):
         await edit(desk, order.order_id, at=None, reviewer="ann", contracts=3)
@@ -142,7 +142,9 @@ async def test_a_late_order_is_not_approved_after_the_close_by_default(desk):
 
 async def test_an_account_without_any_past_stands_at_the_beginning(desk, desk_home, database, engine):
     assert await account_instant(desk) == OPENING
-    recorded = desk_at(desk_home, database, engine, feed=market_feed(desk.configuration, "recorded", desk.clock))
+    recorded = desk_at(
+        desk_home, database, engine, feed=market_feed(desk.configuration, "recorded", desk.clock, desk.closing)
+    )
     assert await account_instant(recorded) == desk.clock.now()
     assert await lapse_instant(recorded) is None
 

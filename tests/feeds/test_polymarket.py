@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.errors import DataError
+from domain.market import MarketData
 from feeds.fetch import FetchSettings
-from feeds.polymarket.client import PolymarketOdds, PolymarketSettings
+from feeds.polymarket.client import PolymarketOdds, PolymarketSettings, with_odds
 from feeds.polymarket.parse import parse_odds
 from tests.support.market_server import Reply, gamma_markets, market_server
 
@@ -70,3 +71,17 @@ async def test_an_outage_or_a_later_update_costs_that_reading_only():
 
 def test_the_stand_in_speaks_in_lists_within_strings():
     assert isinstance(json.loads(gamma_markets(SLUG))[0]["outcomePrices"], str)
+
+
+async def test_odds_join_the_history_of_a_live_feed_and_an_outage_is_a_note():
+    async def history(as_of, tickers):
+        return MarketData(as_of=as_of, feed="recorded", tickers=tuple(tickers), chains={}, bars={}, series={})
+
+    silent = PolymarketOdds(PolymarketSettings())
+    assert (await with_odds(history, silent)(NOW, ["SPY"])).odds == ()
+    down = PolymarketSettings(base_url="http://127.0.0.1:9", slugs=("stress",), fetch=FetchSettings(attempts=1))
+    source = PolymarketOdds(down)
+    past = await with_odds(history, source)(NOW, ["SPY"])
+    await source.aclose()
+    assert past.odds == ()
+    assert [(note.code, note.subject) for note in past.notes] == [("no_odds", "stress")]

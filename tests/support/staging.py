@@ -1,6 +1,7 @@
 """Orders staged the way the pipeline stages them – real quotes, real checks, real database – without a whole run."""
 
 import dataclasses
+from contextlib import AsyncExitStack
 from functools import lru_cache
 
 from app.clock import FixedClock
@@ -42,7 +43,7 @@ def desk_at(home, database, engine, *, feed=None, **settings):
     config = configuration(Environment(desk_home=home))
     if settings:
         config = dataclasses.replace(config, desk=config.desk.model_copy(update=settings))
-    return Desk(config, database, engine, feed or simulated(), FixedClock(OPENING), "rules")
+    return Desk(config, database, engine, feed or simulated(), FixedClock(OPENING), "rules", AsyncExitStack())
 
 
 async def picture(desk, at, ticker=TICKER):
@@ -80,8 +81,9 @@ async def stage_opening(
     stance = read_stance((), snapshot.market, priced, settings.signals)
     structure = next(item for item in DEFAULTS if item.strategy == strategy)
     choice = StrategyChoice(strategy=strategy, family=structure.family, priority=1, reason="a test's view")
+    drift = drift_from_score(SCORES.get(strategy, 0.0), stance.forecast_vol, settings.legs)
     found = candidates(
-        priced, choice, spot=priced.spot, drift=drift_from_score(SCORES.get(strategy, 0.0), stance.forecast_vol, settings.legs),
+        priced, choice, spot=priced.spot, drift=drift,
         forecast_vol=stance.forecast_vol, settings=settings.legs, as_of=at, max_loss=1_500.0, top_k=1,
     )  # fmt: skip
     assert isinstance(found, tuple), found
