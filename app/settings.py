@@ -30,6 +30,13 @@ class Environment(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+            raise ConfigError(f"The environment cannot be used: {faults}.") from error
+
     @field_validator("desk_home", "desk_config")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:

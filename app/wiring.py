@@ -187,7 +187,7 @@ class Desk:
             audit=self.audit,
             orders=self.orders,
             memory=self.memory,
-            debate=debate_engine(self.configuration, self.debate_engine, record or self.models),
+            debate=debate_engine(self.configuration, self.debate_engine, record or self.models, self.closing),
             settings=settings,
             priced=PricedSnapshots(settings.chain),
             observer=observer,
@@ -276,8 +276,8 @@ def chosen_engine(config: Configuration, asked: str | None) -> str:
     return wanted
 
 
-def debate_engine(config: Configuration, name: str, record: ModelRecord) -> DebateEngine:
-    """The rules engine, or the llm engine that falls back to it."""
+def debate_engine(config: Configuration, name: str, record: ModelRecord, closing: AsyncExitStack) -> DebateEngine:
+    """The rules engine, or the llm engine that falls back to it; its connections are closed with `closing`."""
     rules = rules_engine(config.graph)
     if name == "rules":
         return rules
@@ -290,6 +290,7 @@ def debate_engine(config: Configuration, name: str, record: ModelRecord) -> Deba
         api_key=environment.openai_api_key or SecretStr("local"),  # a local server wants some key, any will do
         base_url=environment.openai_base_url,
     )
+    closing.push_async_callback(gateway.aclose)
     return LlmEngine(config.debate, gateway, record, rules)
 
 

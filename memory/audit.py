@@ -199,11 +199,16 @@ class PostgresAuditLog:
         wanted = select(
             Log.seq, Log.logged_at, Log.code_version, Log.entry, Log.payload_hash, Log.previous_hash, Log.hash
         )
+        wanted = wanted.where(*conditions).order_by(Log.seq)
         async with self._engine.connect() as connection:
-            async for row in await connection.stream(wanted.where(*conditions).order_by(Log.seq)):
-                columns = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-                columns["entry"] = AuditEntry.model_validate_json(row.entry)
-                yield AuditRow.model_validate(columns)
+            found = await connection.stream(wanted)
+            try:
+                async for row in found:
+                    columns = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+                    columns["entry"] = AuditEntry.model_validate_json(row.entry)
+                    yield AuditRow.model_validate(columns)
+            finally:  # SQLAlchemy's own `async with` leaves the server's cursor open when a reader stops early
+                await found.close()
 
 
 async def _alone(connection: "AsyncConnection") -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 SYSTEM = "desk"  # the reviewer of steps that no person takes
+_STAGED_AS = (  # the place of an order in the order of staging: within a run, its rank
+    select(func.min(OrderEventTable.seq)).where(OrderEventTable.order_id == OrderTable.order_id).scalar_subquery()
+)
 
 
 class OrderEvent(Record):
@@ -83,7 +86,7 @@ class PostgresOrderStore:
         if states is not None:
             wanted = wanted.where(OrderTable.state.in_([state.value for state in states]))
         async with self._engine.connect() as link:
-            found = await link.execute(wanted.order_by(OrderTable.staged_at, OrderTable.order_id))
+            found = await link.execute(wanted.order_by(OrderTable.staged_at, _STAGED_AS, OrderTable.order_id))
             return tuple(view_of(row) for row in found)
 
     async def transition(
@@ -182,6 +185,18 @@ class PostgresOrderStore:
             full_id = (await rows.find(link, self._account, order_id)).order.order_id
             wanted = select(*columns).where(OrderEventTable.order_id == full_id).order_by(OrderEventTable.seq)
             return tuple(OrderEvent(**row) for row in (await link.execute(wanted)).mappings())
+
+    async def staged_after(self, order_id: str) -> tuple[str, ...]:
+        """Orders that are still staged and were staged after this one, ascending."""
+        async with self._engine.connect() as link:
+            own = await rows.find(link, self._account, order_id)
+            place = select(func.min(OrderEventTable.seq)).where(OrderEventTable.order_id == own.order.order_id)
+            later = select(OrderTable.order_id).where(
+                OrderTable.account == self._account,
+                OrderTable.state == OrderState.STAGED.value,
+                place.scalar_subquery() < _STAGED_AS,
+            )
+            return tuple((await link.execute(later.order_by(OrderTable.order_id))).scalars())
 
     async def last_change(self) -> datetime | None:
         """Instant of the account's latest step of any order; None before the first."""

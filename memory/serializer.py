@@ -11,7 +11,7 @@ from typing import Any
 
 import ormsgpack
 from langgraph.checkpoint.serde._msgpack import SAFE_MSGPACK_TYPES
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer, _create_msgpack_ext_hook
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer, _create_msgpack_ext_hook, _send_from_args
 from typing_extensions import override
 
 from domain import audit, book, contract, debate, market, order, regime, risk, run, signals, snapshot
@@ -19,6 +19,8 @@ from domain.errors import TamperError
 from domain.record import Record
 
 WORDS: tuple[ModuleType, ...] = (audit, book, contract, debate, market, order, regime, risk, run, signals, snapshot)
+
+SEND = ("langgraph.types", "Send")  # a branch that waits to be run, with all that it was handed
 
 _plain = _create_msgpack_ext_hook(None)
 
@@ -62,6 +64,8 @@ class RecordSerializer(JsonPlusSerializer):
 
     def _rebuilt(self, code: int, inner: bytes, parts: Any) -> Any:
         name = (parts[0], parts[1]) if isinstance(parts, list | tuple) and len(parts) > 2 else None
+        if name == SEND:
+            return _send_from_args(parts[2])  # LangGraph's own hook would read the records inside it as strangers
         if name is None or name in SAFE_MSGPACK_TYPES:
             return _plain(code, inner)
         kind = self._kinds.get(name)

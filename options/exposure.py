@@ -5,7 +5,7 @@ is the previous night's. Rows count when they have open interest, a standard del
 (at their own volatility, or the smile's), whether or not their quote is good.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
@@ -70,14 +70,22 @@ def gamma_profile(priced: PricedChain, spots: ArrayLike, convention: Convention 
 
     Gamma is re-evaluated at each spot; every contract keeps its volatility (sticky strike), forwards move with spot.
     """
-    at = np.atleast_1d(np.asarray(spots, dtype=np.float64))
+    return _repriced(priced, convention)(np.atleast_1d(np.asarray(spots, dtype=np.float64)))
+
+
+def _repriced(priced: PricedChain, convention: Convention) -> Callable[[Floats], Floats]:
+    """`gamma_profile` of one chain: what does not move with spot is worked out once."""
     rows = _counted(priced)
     s = row_vols(priced.iv, priced.k, priced.slices)[rows] * np.sqrt(priced.tau[rows])
     d1 = -priced.k[rows] / s + 0.5 * s
     carried = priced.discount[rows] * priced.forward[rows] / priced.spot
     weight = _contracts(priced, rows, convention) * carried * 0.01 / (s * np.sqrt(2.0 * np.pi))
-    moved = d1 + np.log(at / priced.spot)[:, None] / s
-    return np.asarray(at * (np.exp(-0.5 * moved * moved) @ weight))
+
+    def profile(at: Floats) -> Floats:
+        moved = d1 + np.log(at / priced.spot)[:, None] / s
+        return np.asarray(at * (np.exp(-0.5 * moved * moved) @ weight))
+
+    return profile
 
 
 def zero_gamma(priced: PricedChain, convention: Convention = DEFAULT_CONVENTION) -> float | None:
@@ -88,11 +96,13 @@ def zero_gamma(priced: PricedChain, convention: Convention = DEFAULT_CONVENTION)
     """
     from scipy.optimize import brentq
 
+    repriced = _repriced(priced, convention)
+
     def total(spot: float) -> float:
-        return float(gamma_profile(priced, spot, convention)[0])
+        return float(repriced(np.array([spot]))[0])
 
     spots = priced.spot * np.linspace(1.0 - _SEARCH, 1.0 + _SEARCH, _SEARCH_POINTS)
-    profile = gamma_profile(priced, spots, convention)
+    profile = repriced(spots)
     spots, signs = spots[profile != 0], np.sign(profile[profile != 0])
     changes = np.flatnonzero(signs[:-1] != signs[1:])
     roots = [float(brentq(total, spots[left], spots[left + 1], xtol=_ROOT_ERROR)) for left in changes]

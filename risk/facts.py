@@ -1,6 +1,6 @@
 """From a snapshot to what the gate looks at. Missing facts stay missing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from domain.market import MarketData
@@ -54,10 +54,12 @@ def market_events_in_hours(market: MarketData) -> Mapping[str, float]:
     return nearest
 
 
-def correlations_of(snapshot: MarketSnapshot, settings: RiskSettings) -> Correlations:
-    """Correlations among the snapshot's tickers and everything held."""
-    held = {exposure.ticker for exposure in snapshot.desk.exposures}
-    names = held | set(snapshot.market.tickers)
+def correlations_of(snapshot: MarketSnapshot, settings: RiskSettings, tickers: Iterable[str]) -> Correlations:
+    """Correlations among everything held, staged or working and the `tickers` that the gate is asked about.
+
+    Not among the whole watchlist: pairs grow with the square of the names, and no rule asks for the others.
+    """
+    names = {exposure.ticker for exposure in snapshot.desk.exposures} | set(tickers)
     return correlations(
         snapshot.market.bars, names, window=settings.correlation_window, minimum=settings.minimum_returns
     )

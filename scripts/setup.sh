@@ -39,7 +39,7 @@ with_uv() {
   "${uv[@]}" --require-hashes -r "$lock" && "${uv[@]}" --no-deps -e .
 }
 with_pip() {
-  "${pip[@]}" install -q --require-hashes -r "$lock" && "${pip[@]}" install -q --no-deps -e .
+  "${pip[@]}" install -q --no-compile --require-hashes -r "$lock" && "${pip[@]}" install -q --no-deps -e .
 }
 
 echo "setup: installing from $lock into $venv (once; about half a minute)" >&2

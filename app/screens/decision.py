@@ -58,6 +58,6 @@ def _execution(console: Console, execution: Document, desk: str) -> None:
     tone = STATE_TONE[execution["state"]]
     console.print(f"  [{tone}]{execution['state']}[/] at {execution['broker']}: {escape(execution['reason'] or '')}")
     for fill in execution["fills"]:
-        legs = ", ".join(f"{leg['quantity']:+d} {leg['symbol']} at {leg['price']:.4g}" for leg in fill["legs"])
+        legs = ", ".join(f"{leg['quantity']:+d} {leg['symbol']} at {leg['price']:g}" for leg in fill["legs"])
         console.print(f"  {legs}; cash {usd(fill['cash'], sign=True)}, fees {usd(fill['fees'])}")
     console.print(f"[dim]{desk} book[/]")

@@ -31,7 +31,7 @@ def show_order(console: Console, order: Document, *, desk: str) -> None:
     )  # fmt: skip
     curve = order["payoff"]
     if curve["prices"]:
-        console.print(Text(f"{'':>11}P&L in USD {curve['basis']}", style="dim"), width=WIDTH)
+        console.print(Text(f"{'':>11}USD {curve['basis']}", style="dim"), width=WIDTH)
         console.print(picture(curve["prices"], curve["pnl"], order["spot"], order["breakevens"]), width=WIDTH)
     else:
         console.print(Text(f"  payoff picture: {curve['basis']}", style="dim"))

@@ -6,6 +6,8 @@ from math import ceil
 import numpy as np
 from rich.text import Text
 
+from domain.units import Floats
+
 HEIGHT = 8
 WIDTH = 76
 LABEL = 11
@@ -16,7 +18,7 @@ TALLEST = 4.0  # times the loss: a profit beyond that is cut off, else the loss 
 def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakevens: Sequence[float]) -> Text:
     """Columns of P&L (USD of the whole order) over `prices` (USD, ascending); spot and break-evens on the axis."""
     grid = np.linspace(prices[0], prices[-1], WIDTH)
-    values = np.interp(grid, prices, pnl)
+    values = _columns(grid, np.asarray(prices), np.asarray(pnl))
     top, bottom = max(float(values.max()), 0.0), max(-float(values.min()), 0.0)
     if bottom > 0:
         top = min(top, TALLEST * bottom)
@@ -37,7 +39,20 @@ def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakeve
     return text
 
 
-def _axis(grid: np.ndarray, spot: float, breakevens: Sequence[float]) -> Text:
+def _columns(grid: Floats, prices: Floats, pnl: Floats) -> Floats:
+    """A height for each column: the curve's at its middle, or the extreme within it, so that no peak is lost."""
+    values = np.interp(grid, prices, pnl)
+    half = (grid[1] - grid[0]) / 2
+    for column, middle in enumerate(grid):
+        inside = pnl[np.abs(prices - middle) <= half]
+        if len(inside):
+            values[column] = (
+                max(values[column], inside.max()) if values[column] > 0 else min(values[column], inside.min())
+            )
+    return np.asarray(values)
+
+
+def _axis(grid: Floats, spot: float, breakevens: Sequence[float]) -> Text:
     line = ["─"] * WIDTH
     for level, mark in (*((level, "◆") for level in breakevens), (spot, "▲")):
         if grid[0] <= level <= grid[-1]:

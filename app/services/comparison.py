@@ -41,7 +41,7 @@ class Difference(Record):
 def differences(
     recorded: Sequence[AuditEntry], replayed: Sequence[AuditEntry], nodes: Sequence[str]
 ) -> tuple[Difference, ...]:
-    """Everything in which inputs and outputs differ, in the order of `nodes`, then by ticker, kind and path.
+    """Everything in which inputs and outputs differ, in the order of `nodes`, then by ticker and kind, outermost first.
 
     Steps of nodes that are not among `nodes` (a person's review, fills) are left out; so are author and versions.
     """
@@ -55,7 +55,7 @@ def differences(
             continue
         found += [
             Difference(node=node, ticker=ticker, kind=kind, path=path, recorded=a, replayed=b, relative=relative)
-            for path, a, b, relative in _places("", then[key], now[key])
+            for path, a, b, relative in sorted(_places("", then[key], now[key]), key=_depth)
         ]
     return tuple(found)
 
@@ -96,6 +96,11 @@ def _places(path: str, then: Any, now: Any) -> Iterator[tuple[str, str, str, flo
                 yield f"{path}[{index}]", _shown(a), _shown(b), None
     elif canonical_json(then) != canonical_json(now):
         yield path, _shown(then), _shown(now), _relative(then, now)
+
+
+def _depth(place: tuple[str, str, str, float | None]) -> tuple[int, str]:
+    path = place[0]
+    return path.count(".") + path.count("["), path
 
 
 def _relative(then: Any, now: Any) -> float | None:

@@ -15,6 +15,7 @@ from domain.snapshot import MarketSnapshot
 from graph.deps import GraphSettings, priced_chain
 from options.legs import NoCandidate, closing, drift_from_score, reprice
 from options.priced import ChainRefusal, PricedChain
+from portfolio.exposure import OPEN
 from risk.facts import correlations_of, portfolio_of, view_of
 from risk.gate import decide
 from signals.regime import read_regime
@@ -56,7 +57,8 @@ async def recheck(desk: Desk, order: StagedOrder, *, at: datetime, waived: froze
     exposed = await desk.state.exposed_tickers(at)
     market = await desk.feed.gather(at, sorted({order.ticker, *exposed}))
     context = await desk.state.context(at, market)
-    others = tuple(item for item in context.exposures if item.order_id != order.order_id)
+    aside = {order.order_id, *await desk.orders.staged_after(order.order_id)}
+    others = tuple(item for item in context.exposures if item.order_id not in aside or item.state == OPEN)
     snapshot = MarketSnapshot(market=market, desk=context.model_copy(update={"exposures": others}))
     stored = await desk.snapshots.put(MarketSnapshot(market=market, desk=context))
     regime = read_regime(market, context.regime_history, settings.regime)
@@ -114,10 +116,10 @@ def _decision(
     tested = fresh.model_copy(
         update={"max_loss": max(staged.max_loss, fresh.max_loss), "margin": max(staged.margin, fresh.margin)}
     )
+    pairs = correlations_of(snapshot, settings.risk, (order.ticker,))
     view = view_of(
         "final", order.ticker, market=snapshot.market, regime=regime.regime,
-        portfolio=portfolio_of(snapshot.desk, snapshot.as_of), pairs=correlations_of(snapshot, settings.risk),
-        settings=settings.risk,
+        portfolio=portfolio_of(snapshot.desk, snapshot.as_of), pairs=pairs, settings=settings.risk,
     )  # fmt: skip
     sized = SizedCandidate(candidate=tested, sizing=order.sized.sizing)
     return decide(replace(view, order=sized), settings.risk)

@@ -16,7 +16,9 @@ async def allocator(state: RunState, deps: Deps) -> Done:
     """Exits first, then openings in rank order, each with its sizing arithmetic and final checks."""
     snapshot = await deps.snapshots.get(state["snapshot_id"])
     settings, run_id = deps.settings.risk, state["run"].run_id
-    pairs = correlations_of(snapshot, settings)
+    ranked = [(item.ticker, state["candidates"].get(item.ticker, [])) for item in state["ranking"] if item.debated]
+    leaving_tickers = [leaving.candidate.ticker for leaving in state["exits"]]
+    pairs = correlations_of(snapshot, settings, [*leaving_tickers, *(ticker for ticker, _ in ranked)])
 
     def question(ticker: str, portfolio: Portfolio) -> RiskView:
         return view_of(
@@ -31,7 +33,6 @@ async def allocator(state: RunState, deps: Deps) -> Done:
         )
         for leaving in state["exits"]
     }
-    ranked = [(item.ticker, state["candidates"].get(item.ticker, [])) for item in state["ranking"] if item.debated]
     openings, _ = await asyncio.to_thread(
         allocate, ranked, portfolio, question, snapshot.desk.strategy_records, settings,
         lambda sized: order_id_of(run_id, sized),

@@ -13,7 +13,7 @@ async def risk_gate(state: RunState, deps: Deps) -> Done:
     """A decision per verdict, all checks recorded; conflict and no view end a ticker's path here."""
     snapshot = await deps.snapshots.get(state["snapshot_id"])
     settings, portfolio = deps.settings.risk, portfolio_of(snapshot.desk, snapshot.as_of)
-    pairs = correlations_of(snapshot, settings)
+    pairs = correlations_of(snapshot, settings, state.get("debates", {}))
     theses, refusals, entries = {}, {}, []
     for ticker, debate in sorted(state.get("debates", {}).items()):
         view = view_of(

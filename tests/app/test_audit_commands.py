@@ -25,7 +25,16 @@ def test_the_story_of_a_run_fits_a_screen_and_goes_from_signals_to_orders(audite
     code, out, _ = audited.desk(capsys, "audit", "show")
     assert code == 0
     assert len(out.splitlines()) <= 60
-    for word in (audited.run_id, "regime", "trend", "claims stand", "event blackout", "bull call spread", "half_kelly", "staged"):
+    for word in (
+        audited.run_id,
+        "regime",
+        "trend",
+        "claims stand",
+        "event blackout",
+        "bull call spread",
+        "half_kelly",
+        "staged",
+    ):
         assert word in out
     _, found = audited.json(capsys, "audit", "show", audited.run_id[:20])
     ranks = [tale["rank"]["rank"] for tale in found["tickers"]]
@@ -33,7 +42,9 @@ def test_the_story_of_a_run_fits_a_screen_and_goes_from_signals_to_orders(audite
     assert len(ranks) == 6
     debated = [tale for tale in found["tickers"] if tale["debate"]]
     assert all(claim["evidence_ids"] for tale in debated for claim in tale["debate"]["claims"])
-    assert all(isinstance(tale["selection"]["candidates"][0]["max_loss"], float) for tale in debated if tale["selection"])
+    assert all(
+        isinstance(tale["selection"]["candidates"][0]["max_loss"], float) for tale in debated if tale["selection"]
+    )
     assert found["head_hash"] == audited.json(capsys, "audit", "list")[1]["runs"][0]["head_hash"]
     assert isinstance(found["nlv"], float)
 
@@ -86,7 +97,9 @@ def test_why_of_one_not_debated_gives_its_rank_and_conviction(audited, capsys):
     assert "only the best 5 are debated" in found["answer"]
 
 
-@pytest.mark.parametrize("arguments", [("show", "nonsense"), ("why", "XOM", "--run", "nonsense"), ("replay", "nonsense")])
+@pytest.mark.parametrize(
+    "arguments", [("show", "nonsense"), ("why", "XOM", "--run", "nonsense"), ("replay", "nonsense")]
+)
 def test_an_unknown_run_is_bad_input_with_a_remedy(audited, capsys, arguments):
     code, out, err = audited.desk(capsys, "audit", *arguments)
     assert (code, out) == (2, "")

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from app.services.book import account_book
+from app.services.recheck import recheck
 from app.services.review import approve, desk_of, orders_waiting, reject, shown
 from app.services.review_edit import edit
 from domain.errors import Refused, UsageError
@@ -152,14 +153,21 @@ async def test_the_order_under_test_is_counted_once_not_twice(desk):
     assert again["measured"] == pytest.approx(share, rel=0.1)
 
 
-async def test_other_staged_orders_count_as_filled_at_their_worst(desk):
+async def test_orders_staged_before_count_at_their_worst_and_later_ones_do_not(desk):
     first = await stage_opening(desk, units=1)
     second = await stage_opening(desk, units=1, name="two", ticker="XOM", strategy="bear_put_spread")
+    assert await desk.orders.staged_after(first.order_id) == (second.order_id,)
+    seen = await recheck(desk, first, at=OPENING + FIVE_MINUTES)
+    alone = float(max(first.max_loss, seen.fresh.max_loss * first.units))
+    assert measured(seen.decision.checks, "var_budget") == pytest.approx(alone / 100_000, rel=1e-3)
     done = await approve(desk, second.order_id, at=None, reviewer="ann")
     again = next(check for check in done["recheck"]["checks"] if check["name"] == "var_budget")
     both = float(first.max_loss + max(second.max_loss, Decimal(done["recheck"]["fresh"]["max_loss"])))
     assert again["measured"] == pytest.approx(both / 100_000, rel=1e-3)
     assert await desk.state.exposed_tickers(OPENING) == ("JPM", "XOM")
+    seen = await recheck(desk, first, at=OPENING + FIVE_MINUTES)
+    filled = alone + float(second.max_loss)
+    assert measured(seen.decision.checks, "var_budget") == pytest.approx(filled / 100_000, rel=1e-3)
 
 
 async def test_a_closing_order_passes_the_reduced_checks_and_realises(desk, staged):

@@ -19,7 +19,7 @@ from domain.errors import DatabaseDown, DataError, FeedDown, StorageFull, UsageE
 from domain.order import OrderState
 from memory.engine import connected
 from tests.support.serving import FRIDAY, MINUTE, HandClock, Service
-from tests.support.staging import desk_at, stage_opening
+from tests.support.staging import desk_at
 
 OPEN, NOON, LATE = FRIDAY + 5 * MINUTE, FRIDAY + 150 * MINUTE, FRIDAY + 360 * MINUTE
 FIRST, SECOND, THIRD = "2026-11-20T09:35", "2026-11-20T12:00", "2026-11-20T15:30"
@@ -203,8 +203,7 @@ async def test_asked_to_stop_mid_run_the_run_is_left_to_the_next_start_which_res
     first.runs.held = asyncio.Event()
 
     async def terminate():
-        while not first.runs.asked:
-            await asyncio.sleep(0.01)
+        await first.runs.begun.wait()
         first.stop.ask()
         assert first.stop._control.drain_requested
         first.runs.held.set()

@@ -1,5 +1,7 @@
 """Kill -9 at every node in turn, before it starts and after its rows are stored: the run completes when it is resumed,
 nothing is staged twice, and the audit chain verifies. Real processes, real PostgreSQL.
+
+A run dies at one point after another, each time in a new process that found it cut off, until it gets through.
 """
 
 import json
@@ -11,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from agents.registry import ANALYSTS
 from app.clock import WallClock
+from domain.signals import SOURCES
 from memory.audit import PostgresAuditLog
 from memory.engine import Database, connected
 from memory.orders import PostgresOrderStore
@@ -23,17 +25,17 @@ from tests.support.kill_driver import NAMES, RUN
 
 ROOT = Path(__file__).parents[2]
 NODES = (
-    "collect", "manage", *(analyst.name for analyst in ANALYSTS), "aggregate", "recall", "debate", "risk_gate",
+    "collect", "manage", *SOURCES, "aggregate", "recall", "debate", "risk_gate",
     "strategy_selector", "allocator", "stage", "record",
 )  # fmt: skip
-WITHIN = {
-    "the snapshot is stored, the run not yet bound to it": "<memory.runs:PostgresRunStore.remember_snapshot",
-    "the run is bound, the node has not answered": ">memory.runs:PostgresRunStore.remember_snapshot",
-    "one of two orders is staged": ">memory.orders:PostgresOrderStore.stage",
-    "signals are published, situations are not": ">memory.runs:PostgresRunStore.publish_signals",
-    "all is logged, nothing sealed": "<memory.audit:PostgresAuditLog.seal",
-    "all is sealed, the run not marked so": "<memory.runs:PostgresRunStore.finish",
-}
+WITHIN = (
+    "<memory.runs:PostgresRunStore.remember_snapshot",  # the snapshot is stored, the run not yet bound to it
+    ">memory.runs:PostgresRunStore.remember_snapshot",  # the run is bound, the node has not answered
+    ">memory.orders:PostgresOrderStore.stage",  # one of two orders is staged
+    ">memory.runs:PostgresRunStore.publish_signals",  # signals are published, situations are not
+    "<memory.audit:PostgresAuditLog.seal",  # all is logged, nothing sealed
+    "<memory.runs:PostgresRunStore.finish",  # all is sealed, the run not marked so
+)
 
 
 class Driver:
@@ -106,26 +108,35 @@ async def test_the_undisturbed_twin_stages_an_order_a_name_and_seals(twin):
     assert {item[0] for item in twin["rows"]} == set(NODES)
 
 
-async def survives(driver: Driver, desk: SimpleNamespace, twin: dict, **how: str) -> None:
-    killed = driver(desk, "run", **how)
-    assert killed.status == -9, killed.said
-    resumed = driver(desk, "resume")
-    assert resumed.status == 0, resumed.said
+async def survives(driver: Driver, desk: SimpleNamespace, twin: dict, *deaths: dict[str, str]) -> None:
+    """Begin, die of each of `deaths` in turn, every time in a new process, and then go through to the end."""
+    for number, death in enumerate(deaths):
+        killed = driver(desk, "resume" if number else "run", **death)
+        assert killed.status == -9, f"{death}: {killed.said}"
+    done = driver(desk, "resume")
+    assert done.status == 0, done.said
     left = await left_behind(desk)
     assert left["state"] == "sealed"
     assert left["orders"].keys() == twin["orders"].keys()
     assert left == twin
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("node", NODES)
-async def test_killed_at_a_node_the_run_completes_as_if_nothing_had_happened(driver, desk, twin, node, when):
-    await survives(driver, desk, twin, node=node, when=when)
+async def test_killed_before_every_node_in_turn_the_run_completes_as_if_nothing_had_happened(driver, desk, twin):
+    await survives(driver, desk, twin, *({"node": node, "when": "before"} for node in NODES))
 
 
-@pytest.mark.parametrize("when", WITHIN.values(), ids=WITHIN)
-async def test_killed_between_two_effects_of_one_node_neither_happens_twice(driver, desk, twin, when):
-    await survives(driver, desk, twin, when=when)
+async def test_killed_after_every_node_in_turn_before_its_checkpoint_no_effect_is_doubled(driver, desk, twin):
+    in_turn = [node for node in NODES if node not in SOURCES]
+    await survives(driver, desk, twin, *({"node": node, "when": "after"} for node in in_turn))
+
+
+@pytest.mark.parametrize("analyst", SOURCES)
+async def test_killed_among_parallel_analysts_the_finished_ones_stand(driver, desk, twin, analyst):
+    await survives(driver, desk, twin, {"node": analyst, "when": "after"})
+
+
+async def test_killed_between_two_effects_of_one_node_neither_happens_twice(driver, desk, twin):
+    await survives(driver, desk, twin, *({"when": when} for when in WITHIN))
 
 
 async def test_a_worker_killed_after_the_broker_answered_fills_the_order_once(driver, desk):

@@ -15,6 +15,7 @@ import pytest
 from annotated_types import Ge, Gt, Le
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
@@ -159,6 +160,14 @@ def test_plain_values_of_the_graphs_own_survive():
     form = RecordSerializer()
     value = {"at": FLOW.at, "sum": Decimal("1.50"), "set": {1, 2}, "none": None, "day": date(2026, 1, 2), "x": 0.1}
     assert form.loads_typed(form.dumps_typed(value)) == value
+
+
+def test_a_branch_that_waits_keeps_the_records_it_was_handed():
+    form = RecordSerializer()
+    waiting = [Send("debate", {"flow": FLOW, "deep": {"flows": [FLOW]}})]
+    assert form.loads_typed(form.dumps_typed(waiting)) == waiting
+    with pytest.raises(TamperError, match="none of the desk's words"):
+        form.loads_typed(form.dumps_typed(Send("debate", {"x": StrangeRecord(x=1)})))
 
 
 class State(TypedDict):

@@ -117,7 +117,7 @@ def test_the_desk_of_a_snapshot_becomes_the_gates_portfolio():
 
 def test_a_question_built_from_a_snapshot_is_answered():
     snapshot = MarketSnapshot(market=market(sectors={"SPY": "index"}), desk=desk())
-    pairs = correlations_of(snapshot, SETTINGS)
+    pairs = correlations_of(snapshot, SETTINGS, ("SPY",))
     question = view_of(
         "thesis", "SPY", market=snapshot.market, regime=Regime.NEUTRAL, portfolio=portfolio_of(snapshot.desk, AS_OF),
         pairs=pairs, settings=SETTINGS,

@@ -56,11 +56,11 @@ class Home:
         return asyncio.run(asked())
 
     def sql(self, *statements):
-        """As the one login that can do anything, triggers off: tampering."""
+        """As the one login that can do anything, with the log's triggers off: tampering."""
         with psycopg.connect(conninfo(self.server.url(SUPERUSER, self.database)), autocommit=True) as link:
-            link.execute("SET session_replication_role = replica")
+            link.execute("ALTER TABLE decision_log DISABLE TRIGGER ALL")
             for statement in statements:
-                link.execute(*statement if isinstance(statement, tuple) else (statement,))
+                link.execute(statement)
 
     def desk(self, capsys, *arguments):
         """Exit code, standard output and error of `desk ARGUMENTS`, in this process."""

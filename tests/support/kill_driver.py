@@ -25,7 +25,7 @@ from app.progress import Timings
 from app.services.runs import execute, unfinished
 from app.settings import Environment
 from app.versions import code_version
-from app.wiring import Desk, at_instant, configuration, fingerprint, open_desk
+from app.wiring import Configuration, Desk, configuration, fingerprint, open_desk
 from domain.errors import DeskError
 from domain.order import OrderState
 from domain.run import RunRequest
@@ -75,7 +75,7 @@ def rig(when: str) -> None:
     setattr(kind, name, deadly)
 
 
-async def job(todo: dict[str, str], feed: SimulatedFeed) -> dict[str, Any]:
+async def job(todo: dict[str, str], config: Configuration) -> dict[str, Any]:
     """One command of the desk, from an empty process to the end."""
     environment = Environment(
         desk_home=Path(todo["home"]),
@@ -83,17 +83,18 @@ async def job(todo: dict[str, str], feed: SimulatedFeed) -> dict[str, Any]:
         desk_database_admin_url=todo["admin_url"],
         desk_config=None,
     )
+    config = replace(config, environment=environment)
     when = todo.get("when")
     if when and when[0] in "<>":
         rig(when)
-    async with open_desk(configuration(environment), feed="simulated", debate="rules") as desk:
+    async with open_desk(config, feed="simulated", debate="rules") as desk:
         if todo["do"] == "work":
             return {"sent": await work(desk)}
         if todo["do"] == "resume":
             request = (await unfinished(desk, "last")).request
         else:
             request = RunRequest(
-                run_id=RUN, slot=None, as_of=first_instant(feed.settings), feed="simulated", watchlist=NAMES,
+                run_id=RUN, slot=None, as_of=first_instant(QUICK), feed="simulated", watchlist=NAMES,
                 debate="rules", fingerprint=fingerprint(desk.configuration.graph, "rules"),
             )  # fmt: skip
         document = (await execute(desk, request, Killer(todo.get("node"), when))).document
@@ -111,11 +112,11 @@ async def work(desk: Desk) -> list[dict[str, Any]]:
     return [item.model_dump(mode="json") for item in sent]
 
 
-def child(todo: dict[str, str], feed: SimulatedFeed, answer: int) -> None:
+def child(todo: dict[str, str], config: Configuration, answer: int) -> None:
     """The forked process: does its job, tells what came of it, and is gone."""
     status = 1
     try:
-        told = asyncio.run(job(todo, feed))
+        told = asyncio.run(job(todo, config))
         os.write(answer, json.dumps(told).encode())
         status = 0
     except DeskError as error:
@@ -128,6 +129,7 @@ def main() -> None:
     """Serve jobs until stdin closes."""
     configure("critical")
     code_version()
+    config = configuration()
     for name in ("alembic.command", "graph.build", "memory.migrate", "memory.checkpoints", "execution.outbox"):
         importlib.import_module(name)
     feed = SimulatedFeed(QUICK)
@@ -143,7 +145,7 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             os.close(told)
-            child(todo, feed, answer)
+            child(todo, config, answer)
         os.close(answer)
         with os.fdopen(told) as words:
             said = words.read()

@@ -24,7 +24,6 @@ class HandClock(WallClock):
         self.at, self.jumped = at, 0.0
 
     def now(self):
-        self._last = max(self._last, self.at) if self._last.year == self.at.year else self.at
         return self.at
 
     def jump_seconds(self):
@@ -49,11 +48,13 @@ class ScriptedRuns:
     faults: list = field(default_factory=list)
     asked: list = field(default_factory=list)
     held: asyncio.Event | None = None
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, desk, request, timings, control=None):
         async with desk.runs.run_lock(request.run_id):
             await desk.runs.begin(request)
             self.asked.append(request.run_id)
+            self.begun.set()
             if self.held is not None:
                 await self.held.wait()
             if self.faults and (fault := self.faults.pop(0)) is not None:

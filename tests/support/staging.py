@@ -57,7 +57,7 @@ def question(snapshot, settings, ticker=TICKER):
     regime = read_regime(snapshot.market, snapshot.desk.regime_history, settings.regime).regime
     return view_of(
         "final", ticker, market=snapshot.market, regime=regime, portfolio=portfolio_of(snapshot.desk, snapshot.as_of),
-        pairs=correlations_of(snapshot, settings.risk), settings=settings.risk,
+        pairs=correlations_of(snapshot, settings.risk, (ticker,)), settings=settings.risk,
     )  # fmt: skip
 
 
