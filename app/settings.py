@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import ConfigError
@@ -36,6 +36,12 @@ class Environment(BaseSettings):
         except ValidationError as error:
             faults = "; ".join(f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
             raise ConfigError(f"The environment cannot be used: {faults}.") from error
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        """An empty variable or secret file says nothing."""
+        return cls.model_fields[str(info.field_name)].get_default() if value in ("", b"") else value
 
     @field_validator("desk_home", "desk_config")
     @classmethod

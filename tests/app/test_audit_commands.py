@@ -24,7 +24,7 @@ def test_the_list_has_every_run_with_its_orders_and_the_head_of_the_chain(audite
 def test_the_story_of_a_run_fits_a_screen_and_goes_from_signals_to_orders(audited, capsys):
     code, out, _ = audited.desk(capsys, "audit", "show")
     assert code == 0
-    assert len(out.splitlines()) <= 60
+    assert len(out.splitlines()) <= 45
     for word in (
         audited.run_id,
         "regime",
@@ -39,7 +39,7 @@ def test_the_story_of_a_run_fits_a_screen_and_goes_from_signals_to_orders(audite
     _, found = audited.json(capsys, "audit", "show", audited.run_id[:20])
     ranks = [tale["rank"]["rank"] for tale in found["tickers"]]
     assert ranks == sorted(ranks)
-    assert len(ranks) == 6
+    assert len(ranks) == 4
     debated = [tale for tale in found["tickers"] if tale["debate"]]
     assert all(claim["evidence_ids"] for tale in debated for claim in tale["debate"]["claims"])
     assert all(
@@ -94,7 +94,7 @@ def test_why_of_one_not_debated_gives_its_rank_and_conviction(audited, capsys):
     assert found["step"] == "not_ranked"
     assert found["path"][-1] == {**found["path"][-1], "step": "ranking", "stopped": True}
     assert {"rank", "edge", "conviction"} <= found["path"][-1]["numbers"].keys()
-    assert "only the best 5 are debated" in found["answer"]
+    assert "only the best 3 are debated" in found["answer"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_run_that_was_cut_off_is_told_as_far_as_it_went(twin, capsys):
     )
     code, out, _ = twin.desk(capsys, "audit", "show")
     assert code == 0
-    assert f"Cut off after debate. " in out  # noqa: F541
+    assert "Cut off after debate. " in out
     assert f"run --resume {twin.run_id}" in out.replace("\n", " ")
     _, found = twin.json(capsys, "audit", "why", "XOM")
     assert (found["step"], found["path"][-1]["step"]) == ("unfinished", "debate")

@@ -1,6 +1,8 @@
 """A replay reproduces every output, however threads are scheduled; whatever was changed meanwhile is named."""
 
 import asyncio
+import dataclasses
+import importlib
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +54,7 @@ def argued(postgres, tmp_path_factory):
 
         def to_the_server(config):
             environment = config.environment.model_copy(update={"openai_base_url": server.url})
-            return config.__class__(**{**vars(config), "environment": environment})
+            return dataclasses.replace(config, environment=environment)
 
         home = made(postgres, tmp_path_factory.mktemp("argued") / "home", PAIR, configure=to_the_server, debate="llm")
         assert {request.ticker for request in server.requests} == set(PAIR)
@@ -94,7 +96,9 @@ def test_a_missing_model_call_is_named_with_the_debate_that_lacked_it(argued_twi
 
 
 def test_a_reply_that_was_rewritten_is_seen(argued_twin):
-    argued_twin.sql("UPDATE model_calls SET call = replace(call, 'points one way', 'points nowhere') WHERE key LIKE 'XOM/judge%'")
+    argued_twin.sql(
+        "UPDATE model_calls SET call = replace(call, 'points one way', 'points nowhere') WHERE key LIKE 'XOM/judge%'"
+    )
     found = again(argued_twin)
     assert (found.verdict, found.first.step) == ("differs", "debate, XOM, debate")
     assert found.first.path == "output.thesis"
@@ -140,7 +144,10 @@ def test_an_altered_row_is_named_with_what_it_should_say(twin, capsys):
 def test_a_row_altered_beyond_reading_or_missing_is_tampering(twin, capsys):
     twin.sql("UPDATE decision_log SET entry = replace(entry, '\"max_positions\"', '\"most\"') WHERE kind = 'settings'")
     code, _, err = twin.desk(capsys, "audit", "replay")
-    assert (code, err) == (1, "desk: row 1 (collect, *, settings) was altered: it cannot be replayed. 'desk audit verify' names what was done to the log.\n")
+    assert (code, err) == (
+        1,
+        "desk: row 1 (collect, *, settings) was altered: it cannot be replayed. 'desk audit verify' names what was done to the log.\n",
+    )
     twin.sql("DELETE FROM decision_log WHERE kind = 'request'")
     code, _, err = twin.desk(capsys, "audit", "replay")
     assert code == 1
@@ -149,11 +156,15 @@ def test_a_row_altered_beyond_reading_or_missing_is_tampering(twin, capsys):
 
 def test_a_removed_step_and_an_added_one_are_named(twin):
     twin.sql(
-        "DELETE FROM decision_log WHERE (node, ticker) = ('aggregate', 'SPY')",
+        "DELETE FROM decision_log WHERE (node, ticker) = ('aggregate', 'PFE')",
         "UPDATE decision_log SET entry = replace(entry, '\"ticker\":\"PFE\"', '\"ticker\":\"PFX\"') WHERE (node, ticker) = ('record', 'PFE')",
     )
     found = again(twin)
-    assert (found.first.step, found.first.recorded, found.first.replayed) == ("aggregate, SPY, composite", "(absent)", "logged")
+    assert (found.first.step, found.first.recorded, found.first.replayed) == (
+        "aggregate, PFE, composite",
+        "(absent)",
+        "logged",
+    )
     assert "record, PFX, outcome" in {d.step for d in found.differences if d.replayed == "(absent)"}
 
 
@@ -194,8 +205,8 @@ def test_figures_that_moved_in_the_last_bits_are_measured_and_forgiven(audited, 
 
     import graph.nodes.aggregate as node
 
-    def nudged(signals, **arguments):
-        found = aggregate_all(signals, **arguments)
+    def nudged(*arguments, **named):
+        found = aggregate_all(*arguments, **named)
         return tuple(c.model_copy(update={"coverage": math.nextafter(c.coverage, 0)}) for c in found)
 
     aggregate_all = node.aggregate_all
@@ -226,7 +237,7 @@ def test_an_analyst_that_was_late_then_is_late_again_and_no_other(postgres, tmp_
 
     def impatient(config):
         settings = config.graph.model_copy(update={"analyst_timeout_s": 2.0})
-        return config.__class__(**{**vars(config), "graph": settings})
+        return dataclasses.replace(config, graph=settings)
 
     with monkeypatch.context() as patched:
         patched.setattr(Flow, "read", slow)
@@ -238,8 +249,6 @@ def test_an_analyst_that_was_late_then_is_late_again_and_no_other(postgres, tmp_
 
 
 def _late(module, name):
-    import importlib
-
     read = getattr(importlib.import_module(module), name).read
 
     def late(self, *arguments):
@@ -259,7 +268,11 @@ def test_a_log_of_code_with_other_settings_says_which_version_to_take(twin):
     entry = twin.ask(settings_row)
     older = AuditEntry(**{**entry.model_dump(), "output": {**entry.output, "no_longer_known": 1}})
     text = canonical_json(older).replace("'", "''")
-    twin.sql(f"UPDATE decision_log SET entry = '{text}', payload_hash = '{digest(older)}', code_version = '0.0.9' WHERE seq = 1")
-    with pytest.raises(Refused, match=r"made by code 0\.0\.9, whose log this code cannot read \(no_longer_known") as caught:
+    twin.sql(
+        f"UPDATE decision_log SET entry = '{text}', payload_hash = '{digest(older)}', code_version = '0.0.9' WHERE seq = 1"
+    )
+    with pytest.raises(
+        Refused, match=r"made by code 0\.0\.9, whose log this code cannot read \(no_longer_known"
+    ) as caught:
         again(twin)
     assert caught.value.code == "other_code"

@@ -35,12 +35,18 @@ def simulated() -> SimulatedFeed:
     return SimulatedFeed(SimulatedSettings())
 
 
+@lru_cache(maxsize=1)
+def _shipped():
+    """The shipped settings, parsed once."""
+    return configuration(Environment())
+
+
 OPENING = first_instant(SimulatedSettings())
 
 
 def desk_at(home, database, engine, *, feed=None, **settings):
     """A desk on `engine`, with settings of `desk.yaml` replaced."""
-    config = configuration(Environment(desk_home=home))
+    config = dataclasses.replace(_shipped(), environment=Environment(desk_home=home))
     if settings:
         config = dataclasses.replace(config, desk=config.desk.model_copy(update=settings))
     return Desk(config, database, engine, feed or simulated(), FixedClock(OPENING), "rules", AsyncExitStack())
