@@ -16,7 +16,8 @@ TICK = Decimal("0.0001")  # a combination's leg prices are averages and may lie 
 
 class PaperBroker:
     """`domain.ports.Broker`. Every leg fills at its mid plus a fraction of its half-spread, to the desk's cost, all
-    legs together; the fees are per contract. Nothing fills when that comes to less than the order accepts.
+    legs together; the fees are per contract. Nothing fills when that comes to less than the order accepts. A closing
+    order gives a leg that nobody bids for away, for nothing: else worthless wings would keep a structure open.
     """
 
     name = "paper"
@@ -39,7 +40,11 @@ def fill(order: StagedOrder, *, key: str, at: datetime, quotes: Chain, settings:
     _require_fresh(order, quotes, at, settings)
     legs = order.sized.candidate.legs
     rows = [_row(leg, quotes) for leg in legs]
-    prices = [_price(leg, quotes, row, settings.half_spread_fraction) for leg, row in zip(legs, rows, strict=True)]
+    closing = order.sized.candidate.intent == "close"
+    prices = [
+        _price(leg, quotes, row, settings.half_spread_fraction, given_away=closing)
+        for leg, row in zip(legs, rows, strict=True)
+    ]
     net = -sum((price * leg.quantity for leg, price in zip(legs, prices, strict=True)), Decimal(0))
     units = order.units
     if settings.limited_by_size:
@@ -111,11 +116,14 @@ def _row(leg: Leg, quotes: Chain) -> int:
     return row
 
 
-def _price(leg: Leg, quotes: Chain, row: int, fraction: float) -> Decimal:
+def _price(leg: Leg, quotes: Chain, row: int, fraction: float, *, given_away: bool) -> Decimal:
+    """Fill price of one leg, USD per share. `given_away`: what nobody bids for is sold for nothing."""
     bid, ask = float(quotes.bid[row]), float(quotes.ask[row])
     if not (np.isfinite(bid) and np.isfinite(ask) and 0 <= bid <= ask and ask > 0):
         raise Refused(f"{leg.symbol} has no usable quote (bid {bid:g}, ask {ask:g}).", code="unusable_quote")
     if leg.quantity < 0 and bid == 0:
+        if given_away:
+            return Decimal(0)
         raise Refused(f"Nobody bids for {leg.symbol}.", code="unusable_quote", measured=0.0)
     low, high = Decimal(repr(bid)), Decimal(repr(ask))
     slip = (high - low) / 2 * Decimal(repr(fraction))
@@ -126,5 +134,7 @@ def _price(leg: Leg, quotes: Chain, row: int, fraction: float) -> Decimal:
 
 def _available(leg: Leg, quotes: Chain, row: int) -> int:
     """Units that the quoted size can serve; no bound where the source shows no sizes."""
+    if leg.quantity < 0 and quotes.bid[row] == 0:
+        return 2**31  # given away: nobody's size is needed
     size = quotes.ask_size[row] if leg.quantity > 0 else quotes.bid_size[row]
     return int(size // abs(leg.quantity)) if np.isfinite(size) else 2**31

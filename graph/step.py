@@ -10,7 +10,7 @@ import structlog
 from langgraph.runtime import Runtime
 
 from domain.audit import AuditEntry, Author
-from domain.errors import DatabaseDown, FeedDown
+from domain.errors import DatabaseDown, DeskError, FeedDown
 from domain.run import RunRequest
 from graph.deps import Deps
 
@@ -72,7 +72,8 @@ def node(name: str, step: Step, *, timeout_s: Callable[[Deps], float], on_failur
             done = await _attempts(step, state, deps, _patience(name, deps, timeout_s))
         except Exception as error:
             if on_failure is None:
-                log.error("node failed", run_id=request.run_id, node=name, ticker=ticker, error=str(error))
+                say = log.info if isinstance(error, DeskError) else log.error  # the desk's own errors are told to people
+                say("node failed", run_id=request.run_id, node=name, ticker=ticker, error=str(error))
                 raise
             done = on_failure(error)
         await _retried(lambda: _log(done, request, name, deps))

@@ -9,6 +9,8 @@ from memory.engine import conninfo, translated, with_options
 if TYPE_CHECKING:
     from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 
+PATIENCE_S = 10.0  # for a connection: a database that has gone is noticed no later
+
 
 @asynccontextmanager
 async def checkpointer(url: str, *, pool_size: int = 4) -> "AsyncIterator[AsyncPostgresSaver]":
@@ -33,6 +35,7 @@ async def checkpointer(url: str, *, pool_size: int = 4) -> "AsyncIterator[AsyncP
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
         min_size=1,
         max_size=pool_size,
+        timeout=PATIENCE_S,
         check=AsyncConnectionPool.check_connection,
         open=False,
     ) as pool:

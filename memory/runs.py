@@ -172,13 +172,14 @@ class PostgresRunStore:
             return tuple(await connection.scalars(wanted))
 
     async def latest_as_of(self, feed: str) -> datetime | None:
-        """The latest instant any run of `feed` looked at; None before the first."""
+        """The latest instant any run of `feed` looked at; None before the first. A failed run saw nothing."""
         from sqlalchemy import func, select
 
         from memory.tables.runs import RunTable
 
         async with self._engine.connect() as connection:
-            return await connection.scalar(select(func.max(RunTable.as_of)).where(RunTable.feed == feed))
+            seen = select(func.max(RunTable.as_of)).where(RunTable.feed == feed, RunTable.state != "failed")
+            return await connection.scalar(seen)
 
     @asynccontextmanager
     async def run_lock(self, run_id: str) -> AsyncIterator[None]:

@@ -158,7 +158,7 @@ async def _written(desk: "Desk", which: str | None, out: Path | None) -> int:
         return await _each_line(desk, which, sys.stdout)
     part = out.with_name(f".{out.name}.part")
     try:
-        with part.open("w", encoding="utf-8") as file:  # noqa: ASYNC230 - one task: nothing waits meanwhile
+        with part.open("w", encoding="utf-8") as file:
             written = await _each_line(desk, which, file)
         part.replace(out)
     except OSError as error:

@@ -35,7 +35,7 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
     except Exception as error:
         usage = _usage(error)
         if usage is not None:
-            return _failed(usage, "UsageError", 2, as_json)
+            return _failed(usage, "UsageError", 2, as_json) if usage else 2
         if debug:
             raise
         failure = as_environment(error)
@@ -87,9 +87,10 @@ def program() -> str:
 
 
 def _usage(error: Exception) -> str | None:
-    import click
+    """What Typer says about wrong arguments; empty where it has shown the help already."""
+    from typer.exceptions import TyperException
 
-    return error.format_message() if isinstance(error, click.ClickException) else None
+    return error.format_message() if isinstance(error, TyperException) else None
 
 
 def _numbers(error: DeskError) -> dict[str, Any]:

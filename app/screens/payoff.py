@@ -40,16 +40,17 @@ def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakeve
 
 
 def _columns(grid: Floats, prices: Floats, pnl: Floats) -> Floats:
-    """A height for each column: the curve's at its middle, or the extreme within it, so that no peak is lost."""
-    values = np.interp(grid, prices, pnl)
-    half = (grid[1] - grid[0]) / 2
+    """A height for each column: the curve's at its middle, or a peak or trough that lies between two middles."""
+    middles = np.interp(grid, prices, pnl)
+    heights, half = middles.copy(), (grid[1] - grid[0]) / 2
     for column, middle in enumerate(grid):
         inside = pnl[np.abs(prices - middle) <= half]
-        if len(inside):
-            values[column] = (
-                max(values[column], inside.max()) if values[column] > 0 else min(values[column], inside.min())
-            )
-    return np.asarray(values)
+        around = middles[max(column - 1, 0) : column + 2]
+        if len(inside) and inside.max() > around.max():
+            heights[column] = inside.max()
+        elif len(inside) and inside.min() < around.min():
+            heights[column] = inside.min()
+    return heights
 
 
 def _axis(grid: Floats, spot: float, breakevens: Sequence[float]) -> Text:

@@ -1,7 +1,7 @@
 """Two logs of one run, step by step: what is different, where, and by how much."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from domain.audit import AuditEntry
@@ -53,10 +53,12 @@ def differences(
             a, b = ("logged", ABSENT) if key in then else (ABSENT, "logged")
             found.append(Difference(node=node, ticker=ticker, kind=kind, path="", recorded=a, replayed=b))
             continue
-        found += [
-            Difference(node=node, ticker=ticker, kind=kind, path=path, recorded=a, replayed=b, relative=relative)
-            for path, a, b, relative in sorted(_places("", then[key], now[key]), key=_depth)
-        ]
+        if then[key] != now[key]:
+            places = sorted(_places("", json.loads(then[key]), json.loads(now[key])), key=_depth)
+            found += [
+                Difference(node=node, ticker=ticker, kind=kind, path=path, recorded=a, replayed=b, relative=relative)
+                for path, a, b, relative in places
+            ]
     return tuple(found)
 
 
@@ -68,12 +70,10 @@ def verdict(found: Sequence[Difference]) -> Verdict:
     return "within_tolerance" if outputs and all(difference.tolerable for difference in outputs) else "differs"
 
 
-def _steps(entries: Sequence[AuditEntry], nodes: Sequence[str]) -> dict[Key, Mapping[str, Any]]:
-    # Through JSON, so that a record and the text it was stored as are the same thing.
+def _steps(entries: Sequence[AuditEntry], nodes: Sequence[str]) -> dict[Key, str]:
+    """Inputs and output of each step as canonical text: a record and what it was stored as are then the same."""
     return {
-        (entry.node, entry.ticker, entry.kind): json.loads(
-            canonical_json({"inputs": entry.inputs, "output": entry.output})
-        )
+        (entry.node, entry.ticker, entry.kind): canonical_json({"inputs": entry.inputs, "output": entry.output})
         for entry in entries
         if entry.node in nodes
     }

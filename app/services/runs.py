@@ -65,12 +65,19 @@ async def next_instant(desk: Desk) -> datetime:
 
 
 async def execute(desk: Desk, request: RunRequest, timings: Timings, control: "RunControl | None" = None) -> Finished:
-    """Run or resume; one process at a time works on a run. `control` can stop it between two steps (`GraphDrained`)."""
+    """Run or resume; one process at a time works on a run. `control` can stop it between two steps (`GraphDrained`).
+
+    A run that a fault of the machine has stopped can be resumed; one that asked for the impossible has failed.
+    """
     async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
         await desk.runs.begin(request)
         await desk.orders.expire_due(request.as_of)
         deps = desk.deps(timings)
-        state = await run_graph(graph, request, deps, control)
+        try:
+            state = await run_graph(graph, request, deps, control)
+        except UsageError as error:  # asked for what cannot be had: going on with it would end the same way
+            await desk.runs.finish(request.run_id, state="failed", head_hash=None, detail=str(error))
+            raise
         seal = await desk.audit.seal(request.run_id)
         await desk.runs.finish(request.run_id, state="sealed", head_hash=seal.head_hash, detail="")
     snapshot = await desk.snapshots.get(state["snapshot_id"])

@@ -17,6 +17,7 @@ import pytest
 import app.clock
 import app.progress
 import graph.step
+import memory.checkpoints
 from app.clock import WallClock
 from app.services.runs import execute, new_request
 from app.settings import Environment
@@ -63,7 +64,7 @@ def imported(desk, tmp_path):
         (["--at", "2025-01-20T15:00:00Z"], ["2025-01-20", "2025-01-21"]),
         (["--at", "2025-01-04T15:00:00Z"], ["2025-01-04", "2025-01-06"]),
         (["--at", "2019-06-20T15:00:00Z"], ["2025-01-02"]),
-        (["--at", "2099-06-19T15:00:00Z"], ["2028"]),
+        (["--at", "2030-06-19T15:00:00Z"], ["ends on 2028", "earlier instant"]),
         (["--at", "yesterday"], ["'yesterday' is no ISO 8601 instant", "2026-02-12T15:10:00Z"]),
         (["--at", "2025-01-02T15:00:00"], ["no UTC offset", "Add Z"]),
         (["--feed", "nonsense"], ["nonsense", "simulated"]),
@@ -103,7 +104,7 @@ def test_recorded_runs_need_an_instant_and_data(desk, on_database, imported):
         ("2026-02-10T15:10:00Z", ["2026-02-12"]),
         ("2099-02-12T15:10:00Z", ["2099-02-12", "future"]),
         ("2026-02-16T15:10:00Z", ["2026-02-16", "2026-02-17"]),
-        ("2026-02-12T15:41:00Z", ["30 minutes old", "2026-02-12T15:10"]),
+        ("2026-02-12T15:41:00Z", ["30 minutes old", "2026-02-12 10:10"]),
     ):
         ended = desk("run", "--feed", "recorded", "--at", at, "--json")
         assert ended.code == 2, at
@@ -117,8 +118,6 @@ CALLS_ONLY = chain_rows().assign(ticker="KO").query("type == 'call'")
 CROSSED = chain_rows().assign(ticker="KO", bid=lambda rows: rows.ask + 0.5)
 UNQUOTED = chain_rows().assign(ticker="KO", bid=0.0, ask=0.0)
 NANS = chain_rows().assign(ticker="KO", bid=np.nan, ask=np.nan, last=np.nan)
-BAD_STRIKES = chain_rows().assign(ticker="KO", strike=np.nan)
-NO_SPOT = chain_rows().assign(ticker="KO", underlying_price=np.nan)
 EXPIRED = chain_rows().assign(ticker="KO", expiration="2026-02-06")
 
 
@@ -129,11 +128,9 @@ EXPIRED = chain_rows().assign(ticker="KO", expiration="2026-02-06")
         (CROSSED, "all_crossed", {"crossed", "quoted"}),
         (UNQUOTED, "one_sided_chain", {"calls", "puts"}),
         (NANS, "one_sided_chain", {"calls", "puts"}),
-        (BAD_STRIKES, None, set()),
-        (NO_SPOT, None, set()),
         (EXPIRED, "expired", {"rows"}),
     ],
-    ids=["one-sided", "crossed", "unquoted", "NaN quotes", "NaN strikes", "NaN spot", "expired"],
+    ids=["one-sided", "crossed", "unquoted", "NaN quotes", "expired"],
 )
 def test_a_hopeless_chain_abstains_with_code_and_numbers_and_its_neighbour_is_decided(
     desk, on_database, imported, frame, code, numbers
@@ -144,34 +141,60 @@ def test_a_hopeless_chain_abstains_with_code_and_numbers_and_its_neighbour_is_de
     assert ended.code == 0, ended.err
     document = ended.document
     abstained = {(item["ticker"], item["source"]): item for item in document["abstentions"]}
-    if code is not None:
-        said = abstained["KO", "vol_surface"]
-        assert said["code"] == code
-        assert numbers <= said["numbers"].keys()
+    said = abstained["KO", "vol_surface"]
+    assert said["code"] == code
+    assert numbers <= said["numbers"].keys()
     fate = {item["ticker"]: item["step"] for item in document["outcomes"]}
-    if code is not None:
-        assert fate["KO"] in ("not_ranked", "no_candidate", "vetoed")
+    assert fate["KO"] in ("not_ranked", "no_candidate", "vetoed")
     assert {item["ticker"] for item in document["signals"] if item["source"] == "vol_surface"} >= {"SPY"}
     assert "NaN" not in ended.out
     assert json.dumps(document, allow_nan=False)
 
 
+def test_a_spot_that_is_not_a_number_is_implied_from_parity_and_that_is_noted(desk, on_database, imported):
+    imported(chain_rows().assign(underlying_price=np.nan))
+    ended = desk("run", "--feed", "recorded", "--at", AT, "--json")
+    assert ended.code == 0, ended.err
+    assert "parity" in {word for note in ended.document["notes"] for word in note["code"].split("_")}
+    assert {item["ticker"] for item in ended.document["signals"]} == {"SPY"}
+
+
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("frame", "words"),
     [
-        (lambda data: data[: len(data) // 2], "cut off or damaged"),
-        (lambda data: b"", "empty"),
-        (lambda data: b"PAR1" + bytes(100), ""),
+        (chain_rows().assign(strike=np.nan), "a strike is missing, not positive or absurd"),
+        (chain_rows().iloc[:0], "no"),
+        (chain_rows().drop(columns=["strike", "ask"]), "ask"),
     ],
+    ids=["NaN strikes", "no rows", "missing columns"],
+)
+def test_a_file_that_no_chain_can_be_read_from_is_refused_whole(desk, home, tmp_path, frame, words):
+    ended = desk("data", "import", str(chain_file(tmp_path, frame)))
+    assert ended.code == 2
+    assert "chains.csv" in ended.sentence
+    assert words in ended.sentence
+    assert desk("data", "list", "--json").document == {"sources": [], "captures": []}
+
+
+def test_a_refused_run_leaves_the_simulated_calendar_where_it_was(desk, on_database):
+    assert desk("run", "--at", "2030-06-19T15:00:00Z").code == 2
+    ended = desk("run", "--watchlist", "XOM", "--json")
+    assert (ended.code, ended.document["as_of"]) == (0, "2025-01-02T14:35:00Z")
+    assert [state for _, state in runs_in(on_database)] == ["sealed", "failed"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PAR1" + bytes(100)],
     ids=["truncated", "empty", "garbage"],
 )
-def test_a_damaged_parquet_file_is_refused_whole(desk, home, tmp_path, spoil, words):
+def test_a_damaged_parquet_file_is_refused_whole(desk, home, tmp_path, spoil):
     path = chain_file(tmp_path, chain_rows(), name="chains.parquet")
     path.write_bytes(spoil(path.read_bytes()))
     ended = desk("data", "import", str(path))
     assert ended.code == 2
-    assert "chains.parquet" in ended.sentence
-    assert words in ended.sentence
+    assert "chains.parquet: not a whole Parquet file" in ended.sentence
+    assert ended.sentence.endswith("Fetch it again.")
     listed = desk("data", "list", "--json").document
     assert listed == {"sources": [], "captures": []}
 
@@ -237,6 +260,7 @@ def test_a_database_that_goes_away_mid_run_stops_it_and_the_run_is_resumed(
     desk, on_database, superuser_url, monkeypatch
 ):
     monkeypatch.setattr(graph.step, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(memory.checkpoints, "PATIENCE_S", 0.5)
     name = on_database.pipeline_url.split("?")[0].rsplit("/", 1)[1]
     server = conninfo(superuser_url.replace(f"/{name}?", "/postgres?"))
 
@@ -270,21 +294,26 @@ def test_a_database_that_goes_away_mid_run_stops_it_and_the_run_is_resumed(
     assert runs_in(on_database) == [(run_id, "sealed")]
 
 
-FULL_DISK = """
+DESK = """
 import resource, sys
 from app.cli.outcome import guarded
 from app.cli.root import app
-import app.wiring, graph.build, memory.snapshots
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))  # a file may not grow beyond this
-sys.exit(guarded(app, ["run", "--watchlist", "XOM", "--json"]))
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))  # no file may grow beyond it
+sys.exit(guarded(app, sys.argv[2:]))
 """
 
 
-def test_a_full_disk_leaves_no_snapshot_and_the_run_goes_on_when_there_is_room(desk, on_database, home):
-    ended = subprocess.run(
-        [sys.executable, "-B", "-c", FULL_DISK.replace("import app.wiring,", "import"), ],
+def desk_with_room_for(size: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A real `desk` that can write no file of more than `size` bytes."""
+    return subprocess.run(
+        [sys.executable, "-B", "-c", DESK, str(size), *arguments],
         cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
+
+
+def test_a_full_disk_leaves_no_snapshot_and_the_run_goes_on_when_there_is_room(on_database, home):
+    ended = desk_with_room_for(20_000, "run", "--watchlist", "XOM", "--json")
     assert ended.returncode == 3, ended.stderr
     error = json.loads(ended.stdout)["error"]
     assert error["kind"] == "StorageFull"
@@ -293,8 +322,8 @@ def test_a_full_disk_leaves_no_snapshot_and_the_run_goes_on_when_there_is_room(d
     assert not list((home / "snapshots").rglob(".writing-*"))
     assert not list((home / "snapshots" / "manifests").glob("*"))
     assert rows_in(on_database, "snapshots") == 0
-    resumed = desk("run", "--resume", "last", "--json")
-    assert resumed.code == 0, resumed.err
+    resumed = desk_with_room_for(10**9, "run", "--resume", "last", "--json")
+    assert resumed.returncode == 0, resumed.stderr
     assert [state for _, state in runs_in(on_database)] == ["sealed"]
 
 

@@ -81,6 +81,14 @@ def test_one_leg_that_cannot_be_trusted_refuses_the_whole_order(quotes, code):
     assert refused.value.code == code
 
 
+def test_a_closing_order_gives_away_a_wing_that_nobody_bids_for():
+    staged = order("c-1", closes="o-1", units=1)  # buys the short put back, sells the long one
+    (made,) = filled(staged, {SHORT: (0.60, 0.70), LONG: (0.0, 0.05)})
+    assert [part.price for part in made.legs] == [Decimal("0.6625"), Decimal(0)]
+    with pytest.raises(Refused, match="Nobody bids"):
+        filled(order(), {SHORT: (0.0, 0.1), LONG: (2.5, 2.6)})
+
+
 def test_a_changed_deliverable_is_refused():
     quotes = chain(GOOD_QUOTES)
     quotes.standard[0] = False
