@@ -153,8 +153,10 @@ def _known_keys(kind: type[Record], path: tuple[int | str, ...]) -> list[str]:
 def _mapping(path: Path) -> dict[str, Any]:
     import yaml
 
+    # libyaml's parser reads the shipped files in 0.05 s instead of 0.5 s; a PyYAML built without it still works.
+    safe = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=safe)  # noqa: S506 - both loaders are safe ones
     except FileNotFoundError as error:
         raise ConfigError(f"Configuration file {path} is missing.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

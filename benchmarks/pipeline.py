@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.children import PYTHON, interleaved
+from benchmarks.children import PYTHON, measured
 
 SMALL, LARGE = 50, 200
 CONTRACTS = 1_000
@@ -114,7 +114,7 @@ def instrument(ledger: Ledger) -> None:
 
 
 async def _runs(watchlist: tuple[str, ...]) -> dict[str, Any]:
-    """Two runs on the next slots in this process: the first warms imports, database and the feed's paths."""
+    """Two runs on consecutive slots: the first warms imports, the new database and the feed's paths."""
     from app.logs import configure
     from app.progress import Timings
     from app.services.runs import execute, new_request
@@ -174,21 +174,17 @@ def main() -> bool:
             str(count): [PYTHON, "-m", "benchmarks.pipeline", "--watchlist", ",".join(listed[:count])]
             for count in (SMALL, LARGE)
         }
-        # A home of their own for each size, made by a first child that is not counted: the database is warm after it.
-        taken: dict[str, list[dict[str, Any]]] = {}
-        for turn in range(ROUNDS + 1):
+        taken: dict[str, list[dict[str, Any]]] = {size: [] for size in commands}
+        for turn in range(ROUNDS):
             for size, command in commands.items():
-                where = {"DESK_HOME": f"{folder}/{size}-{turn}", "DESK_CONFIG": str(config)}
-                if turn == 0 and size != str(SMALL):
-                    continue
-                [usage] = interleaved({size: command}, 1, where)[size]
-                if turn:
-                    taken.setdefault(size, []).append(json.loads(usage.output))
+                home = {"DESK_HOME": f"{folder}/{size}-{turn}", "DESK_CONFIG": str(config)}
+                taken[size].append(json.loads(measured(command, home).output))
     return _report(taken)
 
 
 def _report(taken: dict[str, list[dict[str, Any]]]) -> bool:
     outside, walls, peaks = {}, {}, {}
+    print(f"medians of {ROUNDS} interleaved rounds, each a new process and database; its second run counts")
     for size, children in taken.items():
         warm = [child["warm"] for child in children]
         walls[size] = median(run["wall"] for run in warm)

@@ -72,7 +72,9 @@ def node(name: str, step: Step, *, timeout_s: Callable[[Deps], float], on_failur
             done = await _attempts(step, state, deps, _patience(name, deps, timeout_s))
         except Exception as error:
             if on_failure is None:
-                say = log.info if isinstance(error, DeskError) else log.error  # the desk's own errors are told to people
+                say = (
+                    log.info if isinstance(error, DeskError) else log.error
+                )  # the desk's own errors are told to people
                 say("node failed", run_id=request.run_id, node=name, ticker=ticker, error=str(error))
                 raise
             done = on_failure(error)

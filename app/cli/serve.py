@@ -20,7 +20,7 @@ def serve_command(*, feed: Feed | None, debate: Engine | None, once: bool, as_js
     if as_json:
         emit(document)
         return
-    for line in _told(document):
+    for line in in_words(document):
         print(line)
 
 
@@ -74,7 +74,8 @@ async def _with_server(
             log.info("leaving", outcomes=dict(journal.outcomes))
 
 
-def _told(document: dict[str, Any]) -> list[str]:
+def in_words(document: dict[str, Any]) -> list[str]:
+    """What was done, a line each, and what comes next."""
     lines = [
         f"{entry['slot'] or entry['run_id']}: {entry['outcome']}, {entry['detail']}" for entry in document["entries"]
     ]

@@ -25,7 +25,7 @@ def show_decision(console: Console, document: Document, *, desk: str) -> None:
     if "recheck" in document:
         _recheck(console, document["recheck"], closing=order["intent"] == "close")
     if "execution" in document:
-        _execution(console, document["execution"], desk)
+        _execution(console, document["execution"], f"{desk} book --feed {document['account']}")
     elif state == "rejected":
         console.print(f"  [dim]{escape(order['review_reason'] or '')}[/]")
     else:
@@ -54,10 +54,10 @@ def _recheck(console: Console, found: Document, *, closing: bool) -> None:
             )
 
 
-def _execution(console: Console, execution: Document, desk: str) -> None:
+def _execution(console: Console, execution: Document, following: str) -> None:
     tone = STATE_TONE[execution["state"]]
     console.print(f"  [{tone}]{execution['state']}[/] at {execution['broker']}: {escape(execution['reason'] or '')}")
     for fill in execution["fills"]:
         legs = ", ".join(f"{leg['quantity']:+d} {leg['symbol']} at {leg['price']:g}" for leg in fill["legs"])
         console.print(f"  {legs}; cash {usd(fill['cash'], sign=True)}, fees {usd(fill['fees'])}")
-    console.print(f"[dim]{desk} book[/]")
+    console.print(f"[dim]{following}[/]")

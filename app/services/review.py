@@ -163,6 +163,7 @@ async def _approved_document(
     fills = await desk.orders.fills(order.order_id)
     own = next((sent for sent in dealt if sent.order_id == order.order_id), None)
     return {
+        "account": desk.account,
         "order": view_document(now),
         "at": plain(found.at),
         "reviewer": reviewer,

@@ -11,6 +11,7 @@ from app.progress import Timings
 from app.wiring import Desk, durable_graph, fingerprint
 from domain.errors import UsageError
 from domain.order import StagedOrder
+from domain.record import digest
 from domain.run import RunRequest, RunRow
 from graph.run import run_graph
 
@@ -34,7 +35,8 @@ async def new_request(
     as_of = at or await next_instant(desk)
     names = tuple(watchlist) or desk.configuration.desk.watchlist.get(feed, ()) or await desk.feed.universe(as_of)
     mark = fingerprint(settings, desk.debate_engine)
-    unique = mark[:8] if slot else secrets.token_hex(2)
+    # of a slot: the same in every process, and another one where the simulated market plays an instant again
+    unique = digest([mark, slot])[:8] if slot else secrets.token_hex(2)
     return RunRequest(
         run_id=f"{feed}-{as_of:%Y%m%dT%H%M}-{unique}",
         slot=None if slot is None else f"{feed} {slot}",

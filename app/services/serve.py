@@ -42,7 +42,7 @@ async def serve(opened: Opened, journal: Journal, stop: Stop) -> None:
     while not stop.asked:
         try:
             async with opened() as desk:
-                await _begin(desk, journal)
+                _begin(desk, journal)
                 try:
                     await resume(desk, journal, stop)
                     while not stop.asked:
@@ -62,7 +62,7 @@ async def serve(opened: Opened, journal: Journal, stop: Stop) -> None:
 async def serve_once(opened: Opened, journal: Journal, stop: Stop) -> None:
     """Resume what was cut off, run the slot that is due, if any, and work the orders. Raises `MachineError`."""
     async with opened() as desk:
-        await _begin(desk, journal)
+        _begin(desk, journal)
         await resume(desk, journal, stop)
         if not stop.asked:
             await work(desk, journal, stop)
@@ -116,7 +116,7 @@ async def work(desk: Desk, journal: Journal, stop: Stop) -> None:
     journal.fault, journal.faults = None, 0
 
 
-async def _begin(desk: Desk, journal: Journal) -> None:
+def _begin(desk: Desk, journal: Journal) -> None:
     journal.desk = desk
     if journal.started_at is None:
         journal.started_at = desk.clock.now()

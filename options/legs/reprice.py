@@ -13,7 +13,7 @@ from domain.order import Candidate
 from domain.units import CENT
 from options.legs.candidate import NoCandidate, View, build, leg_of, position_greeks
 from options.legs.outcomes import slice_index
-from options.legs.quotes import net_quotes, units_executable
+from options.legs.quotes import TICK_SLACK, net_quotes, units_executable
 from options.legs.search import forecast, unusable
 from options.legs.settings import LegSettings
 from options.payoff import is_defined_risk
@@ -88,7 +88,8 @@ def closing(
     Closing ends risk, so amounts mean cash: `max_loss` is the most it can cost (a debit at the worst acceptable
     premium plus closing fees; at least the fees, at least one cent), the single outcome is the cash at that
     premium after fees, and `cvar95` equals `max_loss`. `urgency` replaces `settings.slippage` (1 crosses every
-    spread). A bid of zero is accepted where we sell; a leg without an ask, or crossed, is refused.
+    spread). A leg that nobody bids for may be given away; one without an ask, or crossed, is refused. The worst
+    premium is rounded to the tick against us: a way out that misses by half a cent is none.
     """
     if priced.chain.as_of > as_of:
         late = (priced.chain.as_of - as_of).total_seconds() / 60
@@ -105,7 +106,9 @@ def closing(
     tick = settings.tick_of(legs[0].root)
     net = net_quotes(priced, rows[None, :], quantities, tick=tick, slippage=slippage)
     multiplier = legs[0].multiplier
-    limit, worst = int(net.limit_ticks[0]) * tick, int(net.worst_ticks[0]) * tick
+    conceded = np.where((quantities < 0) & (bid == 0), 1.0, slippage) * np.abs(quantities) * (ask - bid) / 2
+    worst_ticks = np.floor((net.mid[0] - conceded.sum()) / float(tick) + TICK_SLACK)
+    limit, worst = int(net.limit_ticks[0]) * tick, int(min(worst_ticks, net.limit_ticks[0])) * tick
     fees = settings.fee_per_contract * sum(abs(leg.quantity) for leg in legs)
     cash = worst * multiplier - fees
     cost = max(-cash, fees, CENT).quantize(CENT, rounding=ROUND_CEILING)

@@ -18,6 +18,7 @@ from app.screens.doctor import show_findings
 from app.services.doctor import Finding, calendar, credentials, database_findings, examine, feeds, machine
 from app.settings import Environment
 from app.wiring import configuration
+from feeds.library import MarketLibrary
 from memory.engine import conninfo
 from memory.privileges import refused_changes
 from tests.support.market_server import Reply, cboe_document, market_server
@@ -231,3 +232,15 @@ def test_an_environment_that_cannot_be_used_is_one_sentence_and_exit_2(desk_home
     said = capsys.readouterr().err
     assert "DESK_LOG" in said
     assert "'warning'" in said
+
+
+async def test_a_filled_library_says_how_many_names_and_from_when_to_when(desk_home, tmp_path):
+    (tmp_path / "chains.csv").write_text(
+        "quote_date,root,type,expiration,strike,bid,ask,last,volume,open_interest,implied_vol,delta,gamma,"
+        "underlying_price\n2019-06-20,SPX,call,2019-07-19,2950,30,31,0,5,10,0.1,0.5,0,2954\n"
+        "2019-06-21,SPX,put,2019-07-19,2950,30,31,0,5,10,0.1,0.5,0,2950\n"
+    )
+    MarketLibrary(desk_home / "library").import_path(tmp_path / "chains.csv")
+    found = by_name(await feeds(chosen("recorded", desk_home, tmp_path)))["recorded"]
+    assert (found.status, found.remedy) == ("ok", "")
+    assert found.detail.startswith("1 sources, chains of 1 names from 2019-06-20 to 2019-06-21")

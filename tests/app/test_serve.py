@@ -1,6 +1,9 @@
 """The serving loop: each slot once, whatever the clock, the database, the feed or other processes do."""
 
 import asyncio
+import json
+import os
+import signal
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +15,11 @@ from langgraph.errors import GraphDrained
 import app.services.serve as module
 from app.cli import app
 from app.cli.outcome import guarded
-from app.scheduler import Slot
+from app.cli.serve import in_words, serving
+from app.clock import FixedClock
+from app.scheduler import Due, Slot
 from app.services.journal import Journal
+from app.services.review import send_approved
 from app.services.runs import new_request
 from domain.errors import DatabaseDown, DataError, FeedDown, StorageFull, UsageError
 from domain.order import OrderState
@@ -197,6 +203,43 @@ async def test_a_slot_whose_request_cannot_be_made_is_failed_without_a_run(servi
     assert service.journal.entries[0].run_id is None
 
 
+async def test_a_feed_that_is_down_when_the_slot_comes_is_asked_again_within_the_grace(service, monkeypatch):
+    async def down_once(desk, **words):
+        monkeypatch.setattr(module, "new_request", new_request)
+        raise FeedDown("The source is silent.")
+
+    monkeypatch.setattr(module, "new_request", down_once)
+    await service.at(OPEN, OPEN + MINUTE).serve()
+    assert service.outcomes == [("sealed", FIRST)]
+    assert service.pauses == [5.0, 1.0, 5.0]
+
+
+async def test_a_database_lost_while_orders_are_worked_does_not_run_the_slot_again(service, monkeypatch):
+    async def lost_once(desk, at):
+        monkeypatch.setattr("app.services.order_work.send_approved", send_approved)
+        raise DatabaseDown("PostgreSQL went away.")
+
+    service.at(OPEN).steps.append(lambda: monkeypatch.setattr("app.services.order_work.send_approved", lost_once))
+    service.at(OPEN + MINUTE, OPEN + 2 * MINUTE)
+    await service.serve()
+    assert service.outcomes == [("sealed", FIRST)]
+    assert 1.0 in service.pauses
+
+
+async def test_a_run_that_ended_elsewhere_meanwhile_is_not_marked_failed(desk, monkeypatch):
+    service = Service(desk, monkeypatch, clock=FixedClock(OPEN))
+
+    async def ended_elsewhere(desk, request, timings, control=None):
+        await desk.runs.begin(request)
+        await desk.runs.finish(request.run_id, state="sealed", head_hash="0" * 64, detail="")
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr(module, "execute", ended_elsewhere)
+    await service.serve()
+    assert service.outcomes == [("failed", FIRST)]
+    assert [row.state for row in await desk.runs.list()] == ["sealed"]
+
+
 async def test_asked_to_stop_mid_run_the_run_is_left_to_the_next_start_which_resumes_it(desk, monkeypatch):
     first = Service(desk, monkeypatch, GraphDrained())
     first.at(OPEN)
@@ -314,3 +357,48 @@ def test_a_recorded_market_is_refused_with_what_to_do_instead(how, tmp_path, mon
     assert "no schedule" in said
     assert "desk run --feed recorded --at" in said
     assert not (tmp_path / "home").exists()
+
+
+@pytest.fixture
+def on_any_port(desk_home, database, engine):
+    desk_home.mkdir()
+    return desk_at(desk_home, database, engine, health_port=0)
+
+
+async def test_the_command_ends_on_sigterm_and_tells_what_it_did(on_any_port, monkeypatch):
+    service = Service(on_any_port, monkeypatch)
+    monkeypatch.setattr("app.stop.Stop", lambda: service.stop)
+
+    async def terminate():
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(5)  # the signal cuts the pause short
+
+    service.at(OPEN).steps.append(terminate)
+    told = await serving(on_any_port.configuration, service.opened, "simulated", once=False)
+    assert (told["account"], told["outcomes"], told["next"]["name"]) == ("simulated", {"sealed": 1}, SECOND)
+    assert len(service.pauses) == 2
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_the_command_once_tells_the_slot_its_end_and_the_next_one_in_words(on_any_port, monkeypatch):
+    idle = Service(on_any_port, monkeypatch)
+    told = await serving(on_any_port.configuration, idle.opened, "simulated", once=True)
+    assert in_words(told) == ["No slot was due.", f"The next slot is {FIRST} New York."]
+    due = Service(on_any_port, monkeypatch, clock=HandClock(OPEN))
+    told = await serving(on_any_port.configuration, due.opened, "simulated", once=True)
+    assert in_words(told) == [
+        f"simulated {FIRST}: sealed, 1 orders staged",
+        f"The next slot is {SECOND} New York.",
+    ]
+
+
+def test_serve_once_from_the_shell_is_one_json_document(database, desk_home, monkeypatch, capsys):
+    monkeypatch.setenv("DESK_HOME", str(desk_home))
+    monkeypatch.setenv("DESK_DATABASE_URL", database.pipeline_url)
+    monkeypatch.setenv("DESK_DATABASE_ADMIN_URL", database.admin_url)
+    monkeypatch.setattr(module, "due_slot", lambda *_, **__: Due())  # whatever the day on which this test runs
+    assert guarded(app, ["serve", "--once", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["account"], told["entries"]) == ("simulated", [])
+    assert guarded(app, ["serve", "--once"]) == 0
+    assert "No slot was due." in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """The command line, called in this process with an environment of the test's own."""
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,13 +59,14 @@ def on_database(home: Path, database: Database, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def desk(home: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+def desk(home: Path) -> Command:
     """Calls `desk` with these arguments."""
+    return called
 
-    def call(*arguments: str) -> Ended:
-        capsys.readouterr()
+
+def called(*arguments: str) -> Ended:
+    """One command, in this process, under the environment as it is."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = guarded(app, arguments)
-        told = capsys.readouterr()
-        return Ended(code, told.out, told.err)
-
-    return call
+    return Ended(code, out.getvalue(), err.getvalue())

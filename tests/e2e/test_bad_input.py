@@ -294,36 +294,33 @@ def test_a_database_that_goes_away_mid_run_stops_it_and_the_run_is_resumed(
     assert runs_in(on_database) == [(run_id, "sealed")]
 
 
-DESK = """
+TIGHT_THEN_ROOMY = """
 import resource, sys
 from app.cli.outcome import guarded
 from app.cli.root import app
-limit = int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))  # no file may grow beyond it
-sys.exit(guarded(app, sys.argv[2:]))
+unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited[1]))  # no file may grow beyond it, as on a full disk
+tight = guarded(app, ["run", "--watchlist", "XOM", "--json"])
+sys.stdout.write("\\0")
+resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+sys.exit(10 * tight + guarded(app, ["run", "--resume", "last", "--json"]))
 """
 
 
-def desk_with_room_for(size: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A real `desk` that can write no file of more than `size` bytes."""
-    return subprocess.run(
-        [sys.executable, "-B", "-c", DESK, str(size), *arguments],
-        cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-
-
 def test_a_full_disk_leaves_no_snapshot_and_the_run_goes_on_when_there_is_room(on_database, home):
-    ended = desk_with_room_for(20_000, "run", "--watchlist", "XOM", "--json")
-    assert ended.returncode == 3, ended.stderr
-    error = json.loads(ended.stdout)["error"]
-    assert error["kind"] == "StorageFull"
-    assert "nothing half-written" in error["message"]
+    ended = subprocess.run(
+        [sys.executable, "-c", TIGHT_THEN_ROOMY], cwd=ROOT, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 30, ended.stderr
+    refused, resumed = (json.loads(told) for told in ended.stdout.split("\0"))
+    assert refused["error"]["kind"] == "StorageFull"
+    assert "nothing half-written" in refused["error"]["message"]
     assert "Traceback" not in ended.stderr
     assert not list((home / "snapshots").rglob(".writing-*"))
-    assert not list((home / "snapshots" / "manifests").glob("*"))
-    assert rows_in(on_database, "snapshots") == 0
-    resumed = desk_with_room_for(10**9, "run", "--resume", "last", "--json")
-    assert resumed.returncode == 0, resumed.stderr
+    (manifest,) = (home / "snapshots" / "manifests").iterdir()
+    assert manifest.stem == resumed["snapshot_id"]
+    assert rows_in(on_database, "snapshots") == 1
     assert [state for _, state in runs_in(on_database)] == ["sealed"]
 
 

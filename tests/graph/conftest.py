@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.logs import configure
 from app.settings import Environment
 from app.wiring import configuration
-from app.logs import configure
 from domain.market import Chain, MarketData
 from graph.deps import GraphSettings
 from tests.support.fakes import ScriptedDebate, World

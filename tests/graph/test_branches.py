@@ -61,7 +61,7 @@ async def test_with_nobody_ranked_the_gate_says_so_and_the_run_is_sealed(world, 
     assert (found.step, found.reason[-7:]) == ("not_ranked", "no edge")
     assert desk.audit.of("risk_gate")["*", "thesis"]["refused"] == "nothing was debated"
     assert not desk.audit.of("debate")
-    assert [key for key in desk.audit.of("stage")] == [("*", "order")]
+    assert list(desk.audit.of("stage")) == [("*", "order")]
 
 
 async def test_only_the_best_few_are_debated_and_the_rest_are_told_why(world, settings):
@@ -194,9 +194,7 @@ async def test_no_strategy_suits_short_volatility_across_known_earnings(world, m
     earnings = CalendarEvent(
         kind="earnings", ticker="XOM", at=market.as_of + timedelta(days=9), known_at=market.as_of - timedelta(days=30)
     )
-    iron_only = world(
-        {"*": {**WEAK, "vol_view": "short"}}, market=replace(market, events=(*market.events, earnings))
-    )
+    iron_only = world({"*": {**WEAK, "vol_view": "short"}}, market=replace(market, events=(*market.events, earnings)))
     found = await outcome(iron_only, "XOM")
     assert found.step == "event_inside"
     assert found.reason.startswith("Every suitable structure is barred")
@@ -303,8 +301,6 @@ async def test_the_debate_hears_earlier_signals_that_still_count(world, market):
         s.model_copy(update={"id": f"{s.id}/earlier", "timestamp": s.timestamp - timedelta(days=1)}) for s in earlier
     )
     alone = flat_desk(market, earlier_signals=aged, halted_agents=("technical",))
-    desk = World(
-        market=first.market, settings=first.settings, debate=ScriptedDebate({"*": WEAK}), desk=alone
-    )
+    desk = World(market=first.market, settings=first.settings, debate=ScriptedDebate({"*": WEAK}), desk=alone)
     await desk.run()
     assert {s.id for s in desk.debate.heard["SPY"]} >= {s.id for s in aged}

@@ -1,4 +1,4 @@
-"""What is held is looked after first: closing orders come from exit rules, whatever the trading state says of openings."""
+"""What is held comes first: closing orders follow exit rules, whatever the trading state says of openings."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -11,9 +11,9 @@ from domain.risk import TradingState
 from domain.snapshot import DeskContext
 from execution.paper import fill
 from execution.settings import PaperSettings
-from portfolio.book import fold
 from graph.deps import GraphSettings, priced_chain
 from options.priced import PricedChain
+from portfolio.book import fold
 from portfolio.exposure import exposures
 from portfolio.greeks import book_greeks
 from portfolio.valuation import value

@@ -7,6 +7,7 @@ end (a wait status, and what the child printed) one line of JSON on stdout. Jobs
 """
 
 import asyncio
+import contextlib
 import importlib
 import json
 import os
@@ -134,10 +135,8 @@ def main() -> None:
         importlib.import_module(name)
     feed = SimulatedFeed(QUICK)
     coroutine = feed.gather(first_instant(QUICK), NAMES)
-    try:
+    with contextlib.suppress(StopIteration):
         coroutine.send(None)  # no event loop in the process that forks
-    except StopIteration:
-        pass
     app.wiring.market_feed = lambda *_: feed
     for line in sys.stdin:
         todo = json.loads(line)

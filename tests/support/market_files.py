@@ -1,4 +1,4 @@
-"""Small market files in the layout that finance portals give: a whole chain at one moment, priced off one volatility."""
+"""Small market files as finance portals give them: a whole chain at one moment, priced off one volatility."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,24 +1,32 @@
-"""`desk serve` in a process of its own, at an instant of the test's choosing and on a small simulated market.
+"""Real `desk serve` processes at an instant of the test's choosing, on a small simulated market.
 
-Usage: serve_driver.py INSTANT [--once] [--slow SECONDS]; DESK_HOME, DESK_CONFIG and DESK_DATABASE_URL as ever. Prints
-the command's JSON document. The clock moves on from INSTANT as real time does; `--slow` stretches the first steps.
+Imports once, warms the simulated feed up once, then forks one process a job. A job is one line of JSON on stdin:
+{"start": {"variables", "at", "once", "slow", "out", "log"}} is answered by {"pid"}, {"wait": pid} by {"status"}.
+A process writes the command's JSON document to `out` and its log to `log`; its clock moves on from `at` as real time
+does; `slow` is how many seconds it takes to gather its picture.
 """
 
-import argparse
 import asyncio
+import importlib
+import json
+import os
 import sys
-import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from app.cli.outcome import emit
 from app.cli.serve import serving
 from app.clock import WallClock
 from app.logs import configure
+from app.versions import code_version
 from app.wiring import configuration, open_desk
 from feeds.simulated.feed import SimulatedFeed
-from tests.support.kill_driver import QUICK
+from feeds.simulated.timeline import first_instant
+from tests.support.kill_driver import NAMES, QUICK
+
+HEAVY = ("alembic.command", "graph.build", "memory.migrate", "memory.checkpoints", "app.services.serve", "app.metrics")
 
 
 class ShiftedClock(WallClock):
@@ -38,18 +46,18 @@ class SlowFeed(SimulatedFeed):
     seconds = 0.0
 
     async def gather(self, as_of, tickers):
-        await asyncio.sleep(self.seconds)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
         return await super().gather(as_of, tickers)
 
 
-def main() -> None:
-    words = argparse.ArgumentParser()
-    words.add_argument("at", type=datetime.fromisoformat)
-    words.add_argument("--once", action="store_true")
-    words.add_argument("--slow", type=float, default=0.0)
-    asked = words.parse_args()
-    config, clock, feed = configuration(), ShiftedClock(asked.at), SlowFeed(QUICK)
-    feed.seconds = asked.slow
+def child(job: dict[str, Any], feed: SlowFeed) -> None:
+    """The forked process: serves until it is told to end."""
+    os.environ.update(job["variables"])
+    for path, stream in ((job["out"], 1), (job["log"], 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+    clock, feed.seconds = ShiftedClock(datetime.fromisoformat(job["at"])), job["slow"]
+    config = configuration()
     configure("info")
 
     @asynccontextmanager
@@ -57,9 +65,33 @@ def main() -> None:
         async with open_desk(config, feed="simulated", debate="rules") as desk:
             yield replace(desk, feed=feed, clock=clock)
 
-    begun = time.monotonic()
-    emit(asyncio.run(serving(config, opened, "simulated", once=asked.once)))
-    print(f"served for {time.monotonic() - begun:.1f} s", file=sys.stderr)
+    emit(asyncio.run(serving(config, opened, "simulated", once=job["once"])))
+
+
+def main() -> None:
+    """Serve jobs until stdin closes."""
+    code_version()
+    for name in HEAVY:
+        importlib.import_module(name)
+    feed = SlowFeed(QUICK)
+    coroutine = feed.gather(first_instant(QUICK), NAMES)
+    with suppress(StopIteration):
+        coroutine.send(None)  # no event loop in the process that forks
+    for line in sys.stdin:
+        match json.loads(line):
+            case {"start": job}:
+                pid = os.fork()
+                if pid == 0:
+                    status = 70
+                    try:
+                        child(job, feed)
+                        status = 0
+                    finally:
+                        sys.stdout.flush()
+                        os._exit(status)
+                print(json.dumps({"pid": pid}), flush=True)
+            case {"wait": pid}:
+                print(json.dumps({"status": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}), flush=True)
 
 
 if __name__ == "__main__":
