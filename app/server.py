@@ -1,6 +1,7 @@
 """The small web server beside the schedule: /health and /metrics."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
@@ -49,7 +50,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         bound = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise MachineError(
-            f"Port {port} of {host} cannot be listened on: {error.strerror}.",
+            f"Port {port} of {host} cannot be listened on: {_said(error)}.",
             remedy="Another desk may serve already; set health_host and health_port in desk.yaml.",
         ) from error
     with bound:
@@ -76,3 +77,8 @@ async def answering(app: "FastAPI", bound: socket.socket) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await at_work
+
+
+def _said(error: OSError) -> str:
+    """The system's own words: `create_server` adds the address, which the sentence names already."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)

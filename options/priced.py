@@ -56,7 +56,8 @@ class ExpirySlice:
 class PricedChain:
     """A chain with hygiene flags, forwards, implied volatilities and Greeks. Arrays have shape `(n,)`, aligned with
     `chain`; NaN where a row has no value. Greeks are per share of one long option in internal units
-    (`domain.units`), taken at the row's own implied volatility, or the smile's where the row has none."""
+    (`domain.units`), taken at the row's own implied volatility, or the smile's where the row has none.
+    """
 
     chain: Chain
     good: Bools  # passed every hygiene rule: may feed fits and be traded
@@ -103,7 +104,8 @@ class ChainRefusal:
 @dataclass(frozen=True, slots=True, eq=False)
 class Distribution:
     """Discrete distribution of the underlying at a horizon: `prices` ascending (USD per share) and `probabilities`
-    (sum 1), shape `(m,)`."""
+    (sum 1), shape `(m,)`.
+    """
 
     tau: float
     prices: Floats

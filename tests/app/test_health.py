@@ -195,6 +195,14 @@ async def test_the_server_answers_on_a_free_port_and_lets_go_of_it(desk, journal
         assert again.getsockname()[1] == port
 
 
+def test_a_host_that_is_none_is_one_sentence():
+    with (
+        pytest.raises(MachineError, match=r"Port 0 of no\.such\.host\.invalid cannot be"),
+        listening("no.such.host.invalid", 0),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_taken_port_is_one_sentence_with_the_setting_to_change(host):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -202,7 +210,7 @@ def test_a_taken_port_is_one_sentence_with_the_setting_to_change(host):
         taken = socket.create_server((host, 0), family=family)
     except OSError:
         pytest.skip(f"this machine has no {host}")
-    said = r"Port \d+ of .* in use.* health_port in desk\.yaml"
+    said = r"Port \d+ of .* in use\. .* health_port in desk\.yaml"
     with taken, pytest.raises(MachineError, match=said), listening(host, taken.getsockname()[1]):
         pass
 

@@ -2,21 +2,24 @@
 
 import io
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import typer
 from rich.console import Console
 from sqlalchemy import make_url
 
 from app.cli.options import premium
+from app.cli.review import _decided, _reviewer
 from app.screens.decision import show_decision
-from app.screens.order import show_order
+from app.screens.order import show_order, show_orders
 from app.screens.payoff import HEIGHT, picture
 from app.screens.regime import show_regime
-from app.services.review import approve, shown
+from app.services.review import approve, orders_waiting, shown
 from domain.errors import UsageError
 from tests.support.audited import Home
-from tests.support.staging import stage_opening
+from tests.support.staging import OPENING, stage_closing, stage_opening
 
 
 @pytest.fixture
@@ -99,8 +102,6 @@ def test_unusable_input_is_one_sentence_and_exit_2(home, capsys, staged, argumen
 def test_whoever_is_logged_in_is_the_reviewer_and_nobody_is_refused(monkeypatch):
     import getpass
 
-    from app.cli.review import _reviewer
-
     monkeypatch.setattr(getpass, "getuser", lambda: "carol")
     assert _reviewer(None) == "carol"
 
@@ -138,6 +139,35 @@ async def test_what_failed_and_what_did_not_fill_is_shown(desk, staged):
     text = rendered(show_decision, done, desk="desk")
     assert "nothing [of] the kind" in text
     assert "half-spread" in text
+
+
+async def test_a_closing_order_is_shown_by_what_it_realises(desk, staged):
+    await approve(desk, staged.order_id, at=None, reviewer="ann")
+    close = await stage_closing(desk, staged, at=OPENING + timedelta(hours=3))
+    text = rendered(show_order, await shown(desk, close.order_id, at=None), desk="desk")
+    assert f"closes {staged.order_id}: at the limit realises" in text
+    assert "max loss" not in text
+    listed = await orders_waiting(desk, everything=False, at=None)
+    assert "JPM close bull call spread" in rendered(show_orders, listed, desk="desk")
+    done = await approve(desk, close.order_id, at=None, reviewer="ann")
+    text = rendered(show_decision, done, desk="desk")
+    assert "checks pass" in text
+    assert "expected" not in text
+    gone = rendered(show_order, await shown(desk, close.order_id, at=None), desk="desk")
+    assert "nothing of it is held any more" in gone
+
+
+async def test_what_lapsed_is_named_when_orders_are_listed(desk, staged):
+    listed = await orders_waiting(desk, everything=False, at=staged.expires_at)
+    text = rendered(show_orders, listed, desk="desk")
+    assert "lapsed by" in text
+    assert staged.order_id in text
+
+
+def test_an_approval_that_the_broker_refuses_exits_1(capsys):
+    with pytest.raises(typer.Exit) as exit_:
+        _decided({"execution": {"state": "failed"}}, as_json=True)
+    assert exit_.value.exit_code == 1
 
 
 def test_the_picture_keeps_a_peak_narrower_than_a_column_and_cuts_an_endless_gain():

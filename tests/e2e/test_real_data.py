@@ -208,13 +208,15 @@ def test_both_runs_verify_and_replay_to_the_byte(real):
         assert replayed.document["differing"] == 0
 
 
-def test_an_order_of_a_real_run_can_be_read_and_approved_on_paper(real):
-    (order, *_) = real.runs["SPX 2019"]["orders"]
-    shown = called("review", "show", order["order_id"], "--json")
-    assert shown.code == 0, shown.err
+def test_an_order_of_a_real_run_is_approved_and_fills_against_its_real_quotes(real):
+    document = real.runs["SPX 2019"]
+    (order,) = document["orders"]
     approved = called("review", "approve", order["order_id"], "--json")
-    assert approved.code in (0, 1), approved.err
-    listed = called("review", "list", "--feed", "recorded", "--json")
-    assert listed.code == 0, listed.err
-    book = called("book", "--feed", "recorded", "--json")
+    assert approved.code == 0, approved.err
+    book = called("book", "--feed", "recorded", "--at", document["as_of"], "--json")
     assert book.code == 0, book.err
+    held = {position["leg"]["symbol"]: position["quantity"] for position in book.document["positions"]}
+    assert held == {leg["symbol"]: leg["quantity"] * order["units"] for leg in order["legs"]}
+    worst = 100 * order["worst_per_share"] * order["units"]
+    assert worst - order["fees"] <= book.document["cash"] - document["nlv"] <= order["limit_per_unit"] * order["units"]
+    assert abs(book.document["nlv"] - document["nlv"]) < order["max_loss"]

@@ -17,7 +17,7 @@ from memory.orders import PostgresOrderStore
 from memory.switches import Switches
 from memory.tables.runs import RegimeTable, RunTable, SignalTable
 from options.priced import ChainRefusal
-from tests.portfolio.test_exposure import priced
+from tests.portfolio.test_worst_case import priced
 from tests.support.orders import DAY, EXPIRY, GOOD_QUOTES, HOUR, NOON, chain, fill, market, order
 
 S = OrderState

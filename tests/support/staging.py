@@ -26,6 +26,7 @@ from signals.regime import read_regime
 from signals.stance import read_stance
 
 TICKER = "JPM"
+_FOUND = {}
 SCORES = {"bull_call_spread": 1.0, "bear_put_spread": -1.0}
 
 
@@ -77,23 +78,32 @@ async def begun(desk, at, snapshot_id, name="one"):
     return run
 
 
+def _best(snapshot, settings, ticker, strategy):
+    """The best structure of its type under a full view; the same instant always quotes the same chain."""
+    key = (ticker, snapshot.as_of, strategy)
+    if key not in _FOUND:
+        priced = priced_chain(snapshot.market, ticker, settings.chain)
+        stance = read_stance((), snapshot.market, priced, settings.signals)
+        structure = next(item for item in DEFAULTS if item.strategy == strategy)
+        choice = StrategyChoice(strategy=strategy, family=structure.family, priority=1, reason="a test's view")
+        drift = drift_from_score(SCORES.get(strategy, 0.0), stance.forecast_vol, settings.legs)
+        found = candidates(
+            priced, choice, spot=priced.spot, drift=drift, forecast_vol=stance.forecast_vol, settings=settings.legs,
+            as_of=snapshot.as_of, max_loss=1_500.0, top_k=1,
+        )  # fmt: skip
+        assert isinstance(found, tuple), found
+        _FOUND[key] = found[0]
+    return _FOUND[key]
+
+
 async def stage_opening(
     desk, *, units=2, strategy="bull_call_spread", at=OPENING, name="one", doctor=None, ticker=TICKER
 ):
     """Stage the best structure of its type under a full view; `doctor` may change the candidate before it is sized."""
     settings = desk.configuration.graph
     snapshot, snapshot_id = await picture(desk, at, ticker)
-    priced = priced_chain(snapshot.market, ticker, settings.chain)
-    stance = read_stance((), snapshot.market, priced, settings.signals)
-    structure = next(item for item in DEFAULTS if item.strategy == strategy)
-    choice = StrategyChoice(strategy=strategy, family=structure.family, priority=1, reason="a test's view")
-    drift = drift_from_score(SCORES.get(strategy, 0.0), stance.forecast_vol, settings.legs)
-    found = candidates(
-        priced, choice, spot=priced.spot, drift=drift,
-        forecast_vol=stance.forecast_vol, settings=settings.legs, as_of=at, max_loss=1_500.0, top_k=1,
-    )  # fmt: skip
-    assert isinstance(found, tuple), found
-    candidate = found[0] if doctor is None else doctor(found[0])
+    best = _best(snapshot, settings, ticker, strategy)
+    candidate = best if doctor is None else doctor(best)
     caps = (SizingCap(name="test", units=units, detail="as the test says"),)
     sizing = Sizing(units=units, binding="test", caps=caps, budget=candidate.max_loss * units)
     sized = SizedCandidate(candidate=candidate, sizing=sizing)
