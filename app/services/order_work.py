@@ -5,7 +5,7 @@ import structlog
 from app.services.instants import account_instant
 from app.services.journal import Journal
 from app.services.review import ENDED, send_approved
-from app.services.review_log import log_lapse
+from app.services.review_log import expire_lapsed
 from app.wiring import Desk
 from domain.errors import DeskError, MachineError
 
@@ -16,8 +16,7 @@ async def work_orders(desk: Desk, journal: Journal) -> None:
     """Expire staged orders whose time is up, and send approved ones; an order that cannot be sent now waits."""
     try:
         at = await account_instant(desk)
-        for order_id in await desk.orders.expire_due(at):
-            await log_lapse(desk, await desk.orders.get(order_id))
+        for order_id in await expire_lapsed(desk, at):
             journal.orders["expired"] += 1
             log.info("order expired", order_id=order_id)
         dealt = await send_approved(desk, at)

@@ -9,7 +9,7 @@ from app.documents import plain, view_document
 from app.services.instants import lapse_instant, review_instant
 from app.services.payoff import payoff_curve
 from app.services.recheck import Recheck, recheck
-from app.services.review_log import log_lapse, log_refusal, log_step
+from app.services.review_log import expire_lapsed, log_lapse, log_refusal, log_step
 from app.wiring import Desk, on_account
 from domain.errors import Refused, UsageError
 from domain.market import MarketData
@@ -32,9 +32,7 @@ async def desk_of(desk: Desk, order_id: str) -> Desk:
 async def orders_waiting(desk: Desk, *, everything: bool, at: datetime | None) -> dict[str, Any]:
     """Orders that wait for a person or a broker (or all of them), after those whose time is up were expired."""
     instant = await lapse_instant(desk, at)
-    expired = () if instant is None else await desk.orders.expire_due(instant)
-    for order_id in expired:
-        await log_lapse(desk, await desk.orders.get(order_id))
+    expired = () if instant is None else await expire_lapsed(desk, instant)
     views = await desk.orders.list(None if everything else WAITING)
     return {
         "account": desk.account,

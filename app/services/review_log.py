@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from app.documents import plain
@@ -20,6 +21,14 @@ async def log_lapse(desk: Desk, view: OrderView) -> None:
     """A staged order whose time was up."""
     output = {"at": plain(view.changed_at), "expires_at": plain(view.order.expires_at), "reason": view.reason}
     await log_step(desk, view.order, f"expire v{view.order.version}", "rule", output)
+
+
+async def expire_lapsed(desk: Desk, at: datetime) -> tuple[str, ...]:
+    """Expire staged orders whose time is up at `at`, each with its row in the audit log; their ids."""
+    expired = await desk.orders.expire_due(at)
+    for order_id in expired:
+        await log_lapse(desk, await desk.orders.get(order_id))
+    return expired
 
 
 async def log_refusal(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.documents import run_document
 from app.progress import Timings
+from app.services.review_log import expire_lapsed
 from app.wiring import Desk, durable_graph, fingerprint
 from domain.errors import UsageError
 from domain.order import StagedOrder
@@ -73,7 +74,7 @@ async def execute(desk: Desk, request: RunRequest, timings: Timings, control: "R
     """
     async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
         await desk.runs.begin(request)
-        await desk.orders.expire_due(request.as_of)
+        await expire_lapsed(desk, request.as_of)
         deps = desk.deps(timings)
         try:
             state = await run_graph(graph, request, deps, control)
