@@ -1,7 +1,7 @@
 """The JSON documents that other programs rely on: names are fixed, money and strikes are numbers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -26,7 +26,7 @@ def plain(value: Any) -> Any:
             return float(value)
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
-        case date():
+        case date() | time():
             return value.isoformat()
         case Mapping():
             return {str(plain(key)): plain(item) for key, item in value.items()}

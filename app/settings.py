@@ -13,6 +13,8 @@ from domain.errors import ConfigError
 from domain.record import Record
 
 SECRETS = Path("/run/secrets")
+SECTIONS = {"strategies": ("selector", "legs"), "execution": ("paper",), "feeds": ("cboe", "polymarket")}
+"""Files whose top level only names sections, each validated on its own."""
 FeedName = Literal["simulated", "recorded", "cboe"]
 R = TypeVar("R", bound=Record)
 
@@ -104,6 +106,18 @@ def read_yaml(name: str, overrides: Path | None) -> dict[str, Any]:
     if own is not None and own.exists():
         merged = _laid_over(merged, _mapping(own))
     return merged
+
+
+def require_known(overrides: Path | None) -> None:
+    """Refuse files in DESK_CONFIG that would be read by nobody, and sections that no file has."""
+    shipped = sorted(path.name for path in shipped_config().glob("*.yaml") if path.name != "columns.example.yaml")
+    for own in sorted(overrides.iterdir()) if overrides else ():
+        if own.suffix in (".yaml", ".yml") and own.name not in shipped:
+            raise ConfigError(f"{own} is no configuration file of the desk; known are {', '.join(shipped)}.")
+    for name, sections in SECTIONS.items():
+        for key in read_yaml(name, overrides):
+            if key not in sections:
+                raise ConfigError(f"{name}.yaml: unknown key '{key}'; known here: {', '.join(sections)}")
 
 
 def load(kind: type[R], name: str, overrides: Path | None, *, section: str | None = None) -> R:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from agents.debate.settings import DebateSettings
 from app.clock import WallClock
-from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, validated
+from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, require_known, validated
 from app.versions import code_version
 from domain.errors import ConfigError, UsageError
 from domain.ports import Clock, DebateEngine, MarketFeed, ModelRecord
@@ -74,6 +74,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
     own = environment.desk_config
     if own is not None and not own.is_dir():
         raise ConfigError(f"DESK_CONFIG names {own}, which is no folder.")
+    require_known(own)
     desk = load(DeskSettings, "desk", own)
     graph = GraphSettings(
         chain=load(ChainSettings, "chain", own),

@@ -17,9 +17,9 @@ IvLevel = Literal["low", "middle", "high", "unknown"]
 
 CRISIS_FAMILIES: frozenset[Family] = frozenset({"long_option", "debit_vertical", "long_volatility", "backspread"})
 """Long volatility, paid-for or hedged: all that a crisis allows."""
-SHORT_VOLATILITY: frozenset[Family] = frozenset({"short_volatility", "credit_vertical"})
+SHORT_VOLATILITY: frozenset[Family] = frozenset({"short_volatility", "credit_vertical", "butterfly"})
 """Paid for standing still: barred for single names whose events are unknown, and over a known event."""
-EVENT_SENSITIVE: frozenset[Family] = SHORT_VOLATILITY | {"calendar", "butterfly"}
+EVENT_SENSITIVE: frozenset[Family] = SHORT_VOLATILITY | {"calendar"}
 """Short gamma in front: barred where an event is known to lie inside the horizon."""
 
 

@@ -1,6 +1,6 @@
 """The account on one screen."""
 
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -15,9 +15,10 @@ def show_book(console: Console, book: Document) -> None:
     """Positions by structure, cash, NLV and Greeks."""
     console.print(f"[bold]Book of {book['account']}[/] as of {moment(book['as_of'])}")
     if book["positions"]:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
         for name in ("order", "structure", "contract", "qty", "paid", "mark", "value", "P&L"):
-            table.add_column(name, justify="right" if name in ("qty", "paid", "mark", "value", "P&L") else "left")
+            justify: Literal["left", "right"] = "left" if name in ("order", "structure", "contract") else "right"
+            table.add_column(name, justify=justify, no_wrap=name != "structure")
         last = None
         for position in book["positions"]:
             new = position["order_id"] != last

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -21,23 +23,28 @@ CAPTURES_SHOWN = 60
 
 
 def show_import(console: Console, report: "ImportReport") -> None:
-    """A line a file; what was mended or dropped below it."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-    for name, justify in (("file", "left"), ("", "left"), ("preset", "left"), ("rows", "right"), ("known", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # literal of rich
+    """A line a file; what was mended or dropped below it; layouts nobody knows together at the end."""
+    unknown = [file for file in report.files if file.status == "unknown_layout"]
     for file in report.files:
-        span = (
-            f"{file.first_known:%Y-%m-%d} – {file.last_known:%Y-%m-%d}" if file.first_known and file.last_known else ""
+        if file.status == "unknown_layout" and len(unknown) > 1:
+            continue
+        about = escape(file.detail)
+        if file.first_known and file.last_known:
+            span = f"{file.first_known:%Y-%m-%d} – {file.last_known:%Y-%m-%d}"
+            about = f"{file.preset}, {file.rows:,} rows, known {span}"
+        console.print(
+            f"[{TONE[file.status]}]{file.status.replace('_', ' ')}[/] [bold]{escape(file.file)}[/]  [dim]{about}[/]",
+            highlight=False,
         )
-        table.add_row(
-            file.file, f"[{TONE[file.status]}]{file.status.replace('_', ' ')}[/]", file.preset, f"{file.rows:,}" if file.rows else "",
-            span or f"[dim]{file.detail}[/]",
-        )  # fmt: skip
         for note in file.notes:
-            table.add_row(
-                "", f"[yellow]{note.code}[/]", "", f"{note.count:,}", f"[dim]{note.subject}: {note.detail}[/]"
-            )
-    console.print(table)
+            says = f"[dim]{note.count:,} in {escape(note.subject)}: {escape(note.detail)}[/]"
+            console.print(Padding(f"[yellow]{note.code}[/] {says}", (0, 0, 0, 4)), highlight=False)
+    if len(unknown) > 1:
+        console.print(
+            f"[yellow]unknown layout[/] {len(unknown)} files were left out: {escape(', '.join(file.file for file in unknown))}. "
+            "[dim]Import one alone to see which columns are missing.[/]",
+            highlight=False,
+        )
     console.print(f"{report.rows:,} rows known. [dim]'desk data list' shows the instants you can run at.[/]")
 
 

@@ -21,24 +21,27 @@ DETAIL = 100  # characters of a sizing or reason line
 
 def show_order(console: Console, order: Document, *, desk: str) -> None:
     """Thesis, legs, payoff picture, effect on the book, sizing and checks of one order; fits 100 columns, 45 lines."""
+    width = min(WIDTH, console.width)
     title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_state(order['state'])}"
     console.print(
         Panel(
             Group(thesis(order), legs(order), numbers(order)),
             title=title, title_align="left", border_style="cyan", box=box.ROUNDED, padding=(0, 1),
         ),
-        width=WIDTH,
+        width=width,
     )  # fmt: skip
     curve = order["payoff"]
     if curve["prices"]:
-        console.print(Text(f"{'':>11}USD {curve['basis']}", style="dim"), width=WIDTH)
-        console.print(picture(curve["prices"], curve["pnl"], order["spot"], order["breakevens"]), width=WIDTH)
+        console.print(Text(f"USD {curve['basis']}", style="dim"), width=width)
+        console.print(
+            picture(curve["prices"], curve["pnl"], order["spot"], order["breakevens"], room=width), width=width
+        )
     else:
         console.print(Text(f"  payoff picture: {curve['basis']}", style="dim"))
-    console.print(effect(order), width=WIDTH)
-    console.print(sizing(order), width=WIDTH)
-    console.print(checks(order), width=WIDTH)
-    console.print(life(order, desk), width=WIDTH)
+    console.print(effect(order), width=width)
+    console.print(sizing(order), width=width)
+    console.print(checks(order), width=width)
+    console.print(life(order, desk), width=width)
 
 
 def thesis(order: Document) -> RenderableType:
@@ -196,8 +199,8 @@ def _check(check: Document) -> tuple[str, str, str]:
     if check["measured"] is None and check["limit"] is None:
         found = escape(_short(check["detail"], 22))
     else:
-        found = f"{measured(check['measured'], check['unit'])} of {measured(check['limit'], check['unit'])}"
-    return "[green]✓[/]" if check["passed"] else "[red]✗[/]", check["name"], f"[dim]{found}[/]"
+        found = f"{measured(check['measured'], check['unit'])}, limit {measured(check['limit'], check['unit'])}"
+    return "[green]✓[/]" if check["passed"] else "[red]✗[/]", check["name"].replace("_", " "), f"[dim]{found}[/]"
 
 
 def _short(text: str, most: int = DETAIL) -> str:

@@ -10,14 +10,20 @@ from domain.units import Floats
 
 HEIGHT = 8
 WIDTH = 76
+NARROWEST = 20
 LABEL = 11
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 TALLEST = 4.0  # times the loss: a profit beyond that is cut off, else the loss could not be seen
 
 
-def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakevens: Sequence[float]) -> Text:
-    """Columns of P&L (USD of the whole order) over `prices` (USD, ascending); spot and break-evens on the axis."""
-    grid = np.linspace(prices[0], prices[-1], WIDTH)
+def picture(
+    prices: Sequence[float], pnl: Sequence[float], spot: float, breakevens: Sequence[float], *, room: int = 100
+) -> Text:
+    """Columns of P&L (USD of the whole order) over `prices` (USD, ascending); spot and break-evens on the axis. No line
+    is longer than `room` characters.
+    """
+    width = max(min(WIDTH, room - LABEL), NARROWEST)
+    grid = np.linspace(prices[0], prices[-1], width)
     values = _columns(grid, np.asarray(prices), np.asarray(pnl))
     top, bottom = max(float(values.max()), 0.0), max(-float(values.min()), 0.0)
     if bottom > 0:
@@ -33,7 +39,7 @@ def picture(prices: Sequence[float], pnl: Sequence[float], spot: float, breakeve
     for row in range(1, down + 1):
         text.append(_label(-bottom if row == down else None))
         text.append("".join(_hanging(-value / unit - (row - 1)) for value in values) + "\n", style="red")
-    text.append(f"{'':>{LABEL}}{grid[0]:<{WIDTH // 2},.2f}{grid[-1]:>{WIDTH - WIDTH // 2},.2f}\n", style="dim")
+    text.append(f"{'':>{LABEL}}{grid[0]:<{width // 2},.2f}{grid[-1]:>{width - width // 2},.2f}\n", style="dim")
     marks = "   ".join(f"◆ break-even {level:,.2f}" for level in breakevens)
     text.append(f"{'':>{LABEL}}▲ spot {spot:,.2f}   {marks}", style="cyan")
     return text
@@ -54,7 +60,7 @@ def _columns(grid: Floats, prices: Floats, pnl: Floats) -> Floats:
 
 
 def _axis(grid: Floats, spot: float, breakevens: Sequence[float]) -> Text:
-    line = ["─"] * WIDTH
+    line = ["─"] * len(grid)
     for level, mark in (*((level, "◆") for level in breakevens), (spot, "▲")):
         if grid[0] <= level <= grid[-1]:
             line[int(np.argmin(np.abs(grid - level)))] = mark

@@ -125,10 +125,10 @@ def analyst(run: Document, source: str, title: str) -> RenderableType:
 def ranking(run: Document) -> RenderableType:
     """Composite scores, best first."""
     composites = {composite["ticker"]: composite for composite in run["composites"]}
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
     for name, justify in (("#", "right"), ("", "left"), ("bear│bull", "center"), ("price", "right"), ("rich│cheap", "center"),
                           ("vol", "right"), ("convinced", "right"), ("agree", "right"), ("cover", "right"), ("", "left")):  # fmt: skip
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # literal of rich
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literal of rich
     for item in run["ranking"]:
         c = composites[item["ticker"]]
         table.add_row(
@@ -164,24 +164,23 @@ def argument(debate: Document) -> RenderableType:
 
 def checks(run: Document) -> RenderableType:
     """Every check, a line each; failures stand out."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
     for name, justify in (
-        ("", "left"),
         ("check", "left"),
         ("measured", "right"),
         ("limit", "right"),
         ("", "left"),
         ("what was looked at", "left"),
     ):
-        table.add_column(name, justify=justify, no_wrap=name == "check")  # type: ignore[arg-type]  # literal of rich
+        table.add_column(name, justify=justify, no_wrap=name != "what was looked at")  # type: ignore[arg-type]  # literal of rich
     last = None
     for check in sorted(run["checks"], key=lambda c: (_rank(run, c["ticker"]), c["stage"] != "thesis")):
         group = (check["ticker"], check["stage"])
-        if last is not None and group != last:
+        if group != last:
             table.add_section()
+            table.add_row(f"[bold]{check['ticker']}[/] [cyan]{check['stage']}[/]")
         name = check["name"].replace("_", " ")
         table.add_row(
-            f"[bold]{check['ticker']}[/] {check['stage']}" if group != last else "",
             f"{name} [magenta]hard[/]" if check["hard"] else name,
             measured(check["measured"], check["unit"]),
             measured(check["limit"], check["unit"]),
@@ -305,7 +304,8 @@ def _figures(signal: Document) -> str:
         numbers = [(k, v) for k, v in metadata.items() if k not in HIDDEN_FIGURES and isinstance(v, int | float)]
         return ", ".join(f"{name} {figure(value)}" for name, value in numbers[:OTHER_FIGURES])
     known = [(label, metadata.get(name), shape) for name, label, shape in chosen]
-    return ", ".join(f"{label} {value:{shape}}" for label, value, shape in known if value is not None)
+    shown = ", ".join(f"{label} {value:{shape}}" for label, value, shape in known if value is not None)
+    return f"{shown}, rank of {metadata['history_source']} as proxy" if metadata.get("history_is_proxy") else shown
 
 
 def _cited(claim: Document, evidence_id: str) -> str:

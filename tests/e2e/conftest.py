@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.cli.outcome import guarded
 from app.cli.root import app
-from memory.engine import Database
+from memory.engine import Database, conninfo
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,14 @@ def called(*arguments: str) -> Ended:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = guarded(app, arguments)
     return Ended(code, out.getvalue(), err.getvalue())
+
+
+def runs_in(database) -> list[tuple[str, str]]:
+    """(run id, state) of every run in the database."""
+    with psycopg.connect(conninfo(database.pipeline_url)) as link:
+        return link.execute("SELECT run_id, state FROM runs ORDER BY run_id").fetchall()
+
+
+def rows_in(database, table: str) -> int:
+    with psycopg.connect(conninfo(database.pipeline_url)) as link:
+        return link.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

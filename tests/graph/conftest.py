@@ -11,7 +11,8 @@ from app.settings import Environment
 from app.wiring import configuration
 from domain.market import Chain, MarketData
 from graph.deps import GraphSettings
-from tests.support.fakes import ScriptedDebate, World
+from tests.support.fakes import World
+from tests.support.scripted import ScriptedDebate
 
 TICKERS = ("JPM", "SPY", "XOM")
 

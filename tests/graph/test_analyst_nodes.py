@@ -5,7 +5,8 @@ import pytest
 import graph.build
 from domain.debate import Verdict
 from domain.signals import SOURCES, Direction
-from tests.support.fakes import WEAK, ScriptedAnalyst, flat_desk, only
+from tests.support.fakes import flat_desk, only
+from tests.support.scripted import WEAK, ScriptedAnalyst
 
 UP = {"side": Direction.BULLISH, "conviction": 0.8}
 

@@ -14,18 +14,8 @@ from domain.signals import SOURCES
 from graph.deps import GraphSettings
 from options.strategies import structure_named
 from tests.factories import exposure
-from tests.support.fakes import (
-    BEAR,
-    BULL,
-    CONFLICT,
-    WEAK,
-    MemoryOrders,
-    ScriptedDebate,
-    World,
-    flat_desk,
-    only,
-    with_chain,
-)
+from tests.support.fakes import MemoryOrders, World, flat_desk, only, with_chain
+from tests.support.scripted import BEAR, BULL, CONFLICT, WEAK, ScriptedDebate
 
 
 def legs_with(settings: GraphSettings, **changes) -> GraphSettings:

@@ -17,7 +17,8 @@ from portfolio.book import fold
 from portfolio.exposure import exposures
 from portfolio.greeks import book_greeks
 from portfolio.valuation import value
-from tests.support.fakes import BEAR, BULL, WEAK, MemoryOrders, ScriptedDebate, World, flat_desk, only, with_chain
+from tests.support.fakes import MemoryOrders, World, flat_desk, only, with_chain
+from tests.support.scripted import BEAR, BULL, WEAK, ScriptedDebate
 
 PAPER = PaperSettings(limited_by_size=False)
 

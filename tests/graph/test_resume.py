@@ -7,7 +7,8 @@ from graph.build import build, mermaid
 from graph.run import run_graph
 from memory.checkpoints import checkpointer
 from memory.serializer import RecordSerializer
-from tests.support.fakes import BULL, MemoryAudit, World
+from tests.support.fakes import MemoryAudit, World
+from tests.support.scripted import BULL
 
 
 def typed(value):

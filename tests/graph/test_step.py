@@ -12,7 +12,8 @@ import graph.step
 from domain.errors import DatabaseDown, DataError, FeedDown
 from graph.state import merge_by_key
 from graph.step import Done, Entry, node
-from tests.support.fakes import FakeFeed, MemoryAudit, ScriptedDebate, World
+from tests.support.fakes import FakeFeed, MemoryAudit, World
+from tests.support.scripted import ScriptedDebate
 
 
 @pytest.fixture(autouse=True)
