@@ -133,7 +133,7 @@ class PostgresRunStore:
             case [row]:
                 return row
             case []:
-                raise UsageError(f"There is no run {run_id!r}.", remedy="See 'desk audit show' for the latest ones.")
+                raise UsageError(f"There is no run {run_id!r}.", remedy="See 'desk audit list'.")
         raise UsageError(f"Several runs begin with {run_id!r}.", remedy="Give more of the id.")
 
     async def list(self, *, state: RunState | None = None, limit: int = 50) -> tuple[RunRow, ...]:

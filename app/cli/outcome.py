@@ -73,8 +73,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def emit(document: Any) -> None:
     """The one JSON document of a command, on stdout."""
-    json.dump(document, sys.stdout, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")  # whole or not at all
 
 
 def program() -> str:

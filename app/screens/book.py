@@ -16,20 +16,19 @@ def show_book(console: Console, book: Document) -> None:
     console.print(f"[bold]Book of {book['account']}[/] as of {moment(book['as_of'])}")
     if book["positions"]:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
-        for name in ("order", "structure", "contract", "qty", "paid", "mark", "value", "P&L"):
-            justify: Literal["left", "right"] = "left" if name in ("order", "structure", "contract") else "right"
-            table.add_column(name, justify=justify, no_wrap=name != "structure")
+        for name in ("contract", "qty", "paid", "mark", "value", "P&L"):
+            justify: Literal["left", "right"] = "left" if name == "contract" else "right"
+            table.add_column(name, justify=justify, no_wrap=True)
         last = None
         for position in book["positions"]:
-            new = position["order_id"] != last
-            if new and last is not None:
+            if position["order_id"] != last:
                 table.add_section()
+                structure = f"{position['ticker']} {position['strategy'].replace('_', ' ')}"
+                table.add_row(f"[bold]{position['order_id']}[/] {structure}")
             leg = position["leg"]
             gain = position["unrealised"]
             table.add_row(
-                f"[bold]{position['order_id']}[/]" if new else "",
-                f"{position['ticker']} {position['strategy'].replace('_', ' ')}" if new else "",
-                f"{leg['expiry']} {leg['strike']:g} {leg['right']}",
+                f"  {leg['expiry']} {leg['strike']:g} {leg['right']}",
                 f"{position['quantity']:+d}",
                 f"{position['average_price']:.2f}",
                 "–" if position["mark"] is None else f"{position['mark']:.2f}",

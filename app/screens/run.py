@@ -125,15 +125,15 @@ def analyst(run: Document, source: str, title: str) -> RenderableType:
 def ranking(run: Document) -> RenderableType:
     """Composite scores, best first."""
     composites = {composite["ticker"]: composite for composite in run["composites"]}
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, header_style="dim")
     for name, justify in (("#", "right"), ("", "left"), ("bear│bull", "center"), ("price", "right"), ("rich│cheap", "center"),
-                          ("vol", "right"), ("convinced", "right"), ("agree", "right"), ("cover", "right"), ("", "left")):  # fmt: skip
+                          ("vol", "right"), ("conv.", "right"), ("agree", "right"), ("cover", "right"), ("", "left")):  # fmt: skip
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]  # literal of rich
     for item in run["ranking"]:
         c = composites[item["ticker"]]
         table.add_row(
-            str(item["rank"]), f"[bold]{item['ticker']}[/]", bar(c["price_score"]), f"{c['price_score']:+.2f}",
-            bar(c["vol_score"]), f"{c['vol_score']:+.2f}", f"{c['conviction']:.2f}", f"{c['agreement']:.2f}",
+            str(item["rank"]), f"[bold]{item['ticker']}[/]", bar(c["price_score"], 4), f"{c['price_score']:+.2f}",
+            bar(c["vol_score"], 4), f"{c['vol_score']:+.2f}", f"{c['conviction']:.2f}", f"{c['agreement']:.2f}",
             f"{c['coverage']:.0%}", "[green]debated[/]" if item["debated"] else "",
         )  # fmt: skip
     return table

@@ -173,7 +173,7 @@ async def test_retries_are_bounded(llm_server):
 
 async def test_a_model_that_does_not_answer_in_time_is_given_up_and_charged_in_full(llm_server):
     server = llm_server({"judge": [hangs(30)]})
-    desk = Desk(server, models={"timeout_seconds": 0.15, "attempts": 1, "retry_wait_seconds": 0.0})
+    desk = Desk(server, models={"timeout_seconds": 3.0, "attempts": 1, "retry_wait_seconds": 0.0})
     debate = await desk.debate()
     assert debate.fell_back == "judge: timeout"
     assert desk.record.calls["run-1", "SPY/judge/0/1"].output_tokens == 1500

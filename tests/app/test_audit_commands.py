@@ -103,7 +103,7 @@ def test_why_of_one_not_debated_gives_its_rank_and_conviction(audited, capsys):
 def test_an_unknown_run_is_bad_input_with_a_remedy(audited, capsys, arguments):
     code, out, err = audited.desk(capsys, "audit", *arguments)
     assert (code, out) == (2, "")
-    assert err == "desk: There is no run 'nonsense'. See 'desk audit show' for the latest ones.\n"
+    assert err == "desk: There is no run 'nonsense'. See 'desk audit list'.\n"
 
 
 def test_verify_counts_rows_and_speed_and_names_a_tampered_row(twin, capsys):

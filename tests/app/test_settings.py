@@ -1,7 +1,10 @@
 """Settings: overlays by key, faults that name file and key, empty variables, and limits nobody can loosen."""
 
+import json
+
 import pytest
 
+from app.cli import main
 from app.settings import DeskSettings, Environment, load, read_yaml
 from app.wiring import chosen_engine, configuration
 from domain.errors import ConfigError
@@ -43,6 +46,10 @@ def test_an_overlay_changes_only_the_keys_it_names(own):
         ("desk", "schedule: {tims: ['09:35']}\n", ["desk.yaml", "schedule.tims", "times"]),
         ("desk", "schedule: {times: ['12:00', '09:35']}\n", ["schedule.times", "ascending"]),
         ("desk", "auto_execute: true\n", ["auto_execute", "track record"]),
+        ("strategies", "min_popp: 3\n", ["strategies.yaml", "unknown key 'min_popp'", "selector"]),
+        ("execution", "papr: {}\n", ["execution.yaml", "unknown key 'papr'", "paper"]),
+        ("feeds", "cbeo: {}\n", ["feeds.yaml", "unknown key 'cbeo'", "cboe"]),
+        ("signal", "rank: {top_n: 5}\n", ["signal.yaml", "no configuration file", "signals.yaml"]),
         ("desk", "just a sentence\n", ["keys and values"]),
         ("desk", "feed: [\n", ["not readable YAML"]),
         ("risk_matrix", "hard: {contracts_per_order: 50}\n", ["risk_matrix.yaml", "hard.contracts_per_order", "10"]),
@@ -93,3 +100,13 @@ def test_a_key_or_an_endpoint_turns_the_model_on(own, monkeypatch, variable, val
 def test_secrets_are_not_in_the_text_of_the_environment(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     assert "very-secret" not in repr(Environment())
+
+
+@pytest.mark.parametrize("arguments", [["config", "show"], ["config", "show", "--json"]])
+def test_what_is_in_force_can_be_shown(own, capsys, arguments):
+    own(desk="schedule: {times: ['09:40']}\n")
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "09:40:00" in shown
+    if "--json" in arguments:
+        assert json.loads(shown)["desk"]["schedule"]["times"] == ["09:40:00"]

@@ -194,7 +194,8 @@ def test_rank_orders_by_conviction_breaks_ties_by_name_and_says_why(settings):
         ["E", "D", "C", "B", "A"], signals, as_of=AS_OF, settings=settings, reliability=(), expected_sources=SOURCES
     )
     assert [row.ticker for row in composites] == ["A", "B", "C", "D", "E"]
-    ranked = rank(reversed(composites), settings)
+    three = settings.model_copy(update={"rank": settings.rank.model_copy(update={"top_n": 3})})
+    ranked = rank(reversed(composites), three)
     assert [row.ticker for row in ranked] == ["C", "A", "B", "D", "E"]
     assert [row.rank for row in ranked] == [1, 2, 3, 4, 5]
     assert [row.debated for row in ranked] == [True, True, True, False, False]
