@@ -22,7 +22,7 @@ class Record(BaseModel):
 def _aware_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a naive timestamp says nothing; give it a UTC offset")
-    return value.astimezone(UTC)
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
 
 
 Instant = Annotated[datetime, AfterValidator(_aware_utc)]

@@ -1,6 +1,7 @@
 """The decision graph. This file is its table of contents."""
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -9,6 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Send
 
 from agents.registry import ANALYSTS
+from domain.signals import AnalystReport, CompositeSignal, Signal
 from graph.deps import Deps
 from graph.nodes.aggregate import aggregate
 from graph.nodes.allocator import allocator
@@ -71,7 +73,7 @@ def debates_or_gate(state: RunState) -> list[Send] | str:
                 snapshot_id=state["snapshot_id"],
                 ticker=item.ticker,
                 composite=state["composites"][item.ticker],
-                reports=state["reports"],
+                signals=_behind(state["composites"][item.ticker], state["reports"]),
                 memories=state["memories"].get(item.ticker, []),
             ),
         )
@@ -79,6 +81,12 @@ def debates_or_gate(state: RunState) -> list[Send] | str:
         if item.debated
     ]
     return branches or "risk_gate"
+
+
+def _behind(composite: CompositeSignal, reports: Mapping[str, AnalystReport]) -> list[Signal]:
+    """A branch carries no more than it argues from: every one is written to the checkpoint whole."""
+    wanted = {contribution.signal_id for contribution in composite.contributions}
+    return [signal for source in sorted(reports) for signal in reports[source].signals if signal.id in wanted]
 
 
 def _analyst(analyst: Any) -> Any:
@@ -90,6 +98,7 @@ def _analyst(analyst: Any) -> Any:
     )
 
 
+@cache
 def mermaid() -> str:
     """The compiled graph as Mermaid text."""
     return build().get_graph().draw_mermaid()

@@ -9,7 +9,7 @@ from domain.order import Allocation, Candidate, Exit
 from domain.regime import RegimeReading
 from domain.risk import RiskDecision
 from domain.run import Outcome, RunRequest
-from domain.signals import AnalystReport, CompositeSignal, RankedTicker
+from domain.signals import AnalystReport, CompositeSignal, RankedTicker, Signal
 
 T = TypeVar("T")
 
@@ -51,5 +51,5 @@ class BranchState(TypedDict):
     snapshot_id: str
     ticker: str
     composite: CompositeSignal
-    reports: dict[str, AnalystReport]
+    signals: list[Signal]  # this run's that the composite rests on
     memories: list[Memory]

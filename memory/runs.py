@@ -48,7 +48,9 @@ class PostgresRunStore:
         async with self._engine.begin() as connection:
             if await connection.scalar(new.on_conflict_do_nothing().returning(RunTable.run_id)):
                 return RunRow(request=request, state="running", started_at=started_at)
-            holder = await connection.scalar(select(RunTable.run_id).where(RunTable.slot == request.slot))
+            holder = None  # ad-hoc runs hold no slot, and `slot == None` would find any of them
+            if request.slot is not None:
+                holder = await connection.scalar(select(RunTable.run_id).where(RunTable.slot == request.slot))
         if holder is not None and holder != request.run_id:
             raise Refused(f"Slot {request.slot} was taken by run {holder}.", code="slot_taken")
         known = await self.get(request.run_id)

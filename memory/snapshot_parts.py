@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -38,6 +38,8 @@ ARRAYS = {
     "bars": (Bars, BARS_COLUMNS),
     "series": (Series, ("day", "known_at", "value")),
 }
+INSTANTS = ("published_at", "known_at", "at")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ITEMS: Mapping[str, type[Record]] = {"posts": Post, "headlines": Headline, "events": CalendarEvent}
 PARTS = ("bars", "chains", "desk", "events", "headlines", "market", "posts", "series")
 R = TypeVar("R", bound=Record)
@@ -159,7 +161,17 @@ def _items_to_parquet(items: Iterable[Record], kind: type[Record]) -> bytes:
 
 
 def _items_from_parquet(content: bytes, kind: type[R]) -> tuple[R, ...]:
-    return tuple(kind.model_validate(row) for row in _table(content).to_pylist())
+    table = _table(content)
+    names = table.column_names
+    columns = [_instants(table[name]) if name in INSTANTS else table[name].to_pylist() for name in names]
+    return tuple(kind.model_validate(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True))
+
+
+def _instants(column: "pa.ChunkedArray") -> list[datetime]:
+    """From the microseconds: pyarrow's own conversion takes six times as long."""
+    import pyarrow as pa
+
+    return [EPOCH + timedelta(microseconds=count) for count in column.cast(pa.int64()).to_pylist()]
 
 
 def _parquet(table: "pa.Table") -> bytes:
@@ -181,9 +193,7 @@ def _schema(kind: type[Record]) -> "pa.Schema":
 
     instant = pa.timestamp("us", tz="UTC")
     types = {
-        "published_at": instant,
-        "known_at": instant,
-        "at": instant,
+        **dict.fromkeys(INSTANTS, instant),
         "tickers": pa.list_(pa.string()),
         "score": pa.int64(),
         "comments": pa.int64(),

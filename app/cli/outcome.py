@@ -27,7 +27,10 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
         return _failed(str(error), type(error).__name__, error.exit_code, as_json, _numbers(error))
     except KeyboardInterrupt:
         return _failed(
-            "Interrupted; nothing was half-written. 'desk run --resume' goes on.", "Interrupted", INTERRUPTED, as_json
+            "Interrupted; nothing was half-written. 'desk run --resume last' goes on.",
+            "Interrupted",
+            INTERRUPTED,
+            as_json,
         )
     except BrokenPipeError:
         sys.stderr.close()

@@ -18,7 +18,9 @@ def show_book(console: Console, book: Document) -> None:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim")
         for name in ("contract", "qty", "paid", "mark", "value", "P&L"):
             justify: Literal["left", "right"] = "left" if name == "contract" else "right"
-            table.add_column(name, justify=justify, no_wrap=True)
+            table.add_column(
+                name, justify=justify, no_wrap=name != "contract", min_width=24 if name == "contract" else None
+            )
         last = None
         for position in book["positions"]:
             if position["order_id"] != last:

@@ -100,7 +100,7 @@ async def unfinished(desk: Desk, run_id: str) -> RunRow:
     if run_id != "last":
         rows = [row for row in rows if row.request.run_id.startswith(run_id)]
     if not rows:
-        raise UsageError("There is no such unfinished run.", remedy="'desk audit list' shows all runs.")
+        raise UsageError(f"There is no such unfinished run: {run_id!r}.", remedy="'desk audit list' shows all runs.")
     row = rows[-1]
     mark = fingerprint(desk.configuration.graph, row.request.debate)
     if mark != row.request.fingerprint:

@@ -11,8 +11,8 @@ async def debate(state: BranchState, deps: Deps) -> Done:
     snapshot = await deps.snapshots.get(state["snapshot_id"])
     composite, ticker = state["composite"], state["ticker"]
     wanted = {contribution.signal_id for contribution in composite.contributions}
-    fresh = [signal for source in sorted(state["reports"]) for signal in state["reports"][source].signals]
-    signals = [signal for signal in (*fresh, *snapshot.desk.earlier_signals) if signal.id in wanted]
+    earlier = [signal for signal in snapshot.desk.earlier_signals if signal.id in wanted]
+    signals = [*state["signals"], *earlier]
     result = await deps.debate.debate(state["run"].run_id, composite, signals, state["memories"], snapshot)
     inputs = {"composite": digest(composite), "signals": digest(signals), "memories": digest(state["memories"])}
     entry = Entry(ticker, "debate", result, inputs=inputs, author="model" if result.engine == "llm" else "rule")

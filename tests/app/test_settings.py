@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from app.cli import main
+from app.cli.outcome import guarded
+from app.cli.root import app
 from app.settings import DeskSettings, Environment, load, read_yaml
 from app.wiring import chosen_engine, configuration
 from domain.errors import ConfigError
@@ -105,7 +106,7 @@ def test_secrets_are_not_in_the_text_of_the_environment(monkeypatch):
 @pytest.mark.parametrize("arguments", [["config", "show"], ["config", "show", "--json"]])
 def test_what_is_in_force_can_be_shown(own, capsys, arguments):
     own(desk="schedule: {times: ['09:40']}\n")
-    assert main(arguments) == 0
+    assert guarded(app, arguments) == 0
     shown = capsys.readouterr().out
     assert "09:40:00" in shown
     if "--json" in arguments:

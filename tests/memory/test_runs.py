@@ -50,6 +50,13 @@ async def test_an_unfinished_run_is_returned_as_it_stands(store, clock):
     assert (again.started_at, again.snapshot_id) == (first.started_at, "s1")
 
 
+async def test_an_ad_hoc_run_is_resumed_whatever_other_ad_hoc_runs_there_are(store):
+    for run_id in ("a1", "a2", "a3"):
+        await store.begin(request(run_id=run_id, slot=None))
+    for run_id in ("a3", "a2", "a1"):
+        assert (await store.begin(request(run_id=run_id, slot=None))).state == "running"
+
+
 async def test_a_slot_is_run_once_and_the_second_start_is_told_by_whom(store):
     await store.begin(request())
     with pytest.raises(Refused, match="taken by run r1") as refusal:
