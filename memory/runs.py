@@ -184,6 +184,15 @@ class PostgresRunStore:
             return await connection.scalar(seen)
 
     @asynccontextmanager
+    async def in_turn(self, name: str) -> AsyncIterator[None]:
+        """Held by one process after another: whoever comes second waits. For short steps only."""
+        from sqlalchemy import func, select
+
+        async with self._engine.begin() as connection:  # the lock goes with the transaction, also after kill -9
+            await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"turn:{name}", 0))))
+            yield
+
+    @asynccontextmanager
     async def run_lock(self, run_id: str) -> AsyncIterator[None]:
         """Held while a process executes the run; the server frees it if that process dies.
 

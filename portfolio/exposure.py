@@ -7,7 +7,7 @@ from typing import Literal
 
 from domain.book import Book
 from domain.errors import DataError
-from domain.order import WORKING, OrderView, StagedOrder
+from domain.order import WORKING, OrderState, OrderView, StagedOrder
 from domain.risk import DollarGreeks, Exposure
 from domain.sessions import NEW_YORK
 from portfolio.greeks import dollar_greeks
@@ -27,8 +27,9 @@ def exposures(
 
     Worst case, margin and theta are those per unit as staged, times units: `max_loss` bounds every allowed fill. A
     working order counts for the units not held yet; what was closed of a partly filled one counts again, on the
-    safe side. Closing orders add nothing, and take nothing away before they are filled. `greeks` are those of held
-    structures by order id; what is absent there is not known. Raises `DataError` if a position's order is missing.
+    safe side. A staged order whose time is up at the book's instant counts for nothing. Closing orders add nothing,
+    and take nothing away before they are filled. `greeks` are those of held structures by order id; what is absent
+    there is not known. Raises `DataError` if a position's order is missing.
     """
     views = {view.order.order_id: view for view in order_views}
     held = units_held(book)
@@ -40,7 +41,8 @@ def exposures(
     ]
     for order_id, view in views.items():
         remaining = view.order.units - held.get(order_id, 0)
-        if view.state in WORKING and view.order.sized.candidate.intent == "open" and remaining > 0:
+        lapsed = view.state is OrderState.STAGED and view.order.expires_at <= book.as_of
+        if view.state in WORKING and not lapsed and view.order.sized.candidate.intent == "open" and remaining > 0:
             found.append(_exposure(view, view.state.value, remaining, sectors, _staged_greeks(view.order, remaining)))
     return tuple(sorted(found, key=lambda exposure: (exposure.order_id, exposure.state)))
 

@@ -76,13 +76,15 @@ def view_of(
     settings: RiskSettings,
     order: SizedCandidate | None = None,
 ) -> RiskView:
-    """One question to the gate."""
+    """One question to the gate. Openings of the same ticker that are only staged do not count beside it: the new
+    order takes their place.
+    """
     return RiskView(
         stage=stage,
         ticker=ticker,
         regime=regime,
         hard=settings.hard,
-        portfolio=portfolio,
+        portfolio=portfolio.superseding(ticker),
         facts=facts_of(market, ticker),
         correlations=pairs,
         market_events_in_hours=market_events_in_hours(market),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from domain.order import SizedCandidate
+from domain.order import OrderState, SizedCandidate
 from domain.record import Record
 from domain.regime import Regime
 from domain.risk import Check, DollarGreeks, Exposure, HardLimits, Stage, TradingState
@@ -71,6 +71,11 @@ class Portfolio:
         """New York date of the picture, ISO."""
         return self.as_of.astimezone(NEW_YORK).date().isoformat()
 
+    def superseding(self, ticker: str) -> "Portfolio":
+        """Without openings of `ticker` that are only staged: staging another one takes their place."""
+        kept = tuple(e for e in self.exposures if e.ticker != ticker or e.state != OrderState.STAGED)
+        return replace(self, exposures=kept)
+
     def with_opening(self, order: SizedCandidate, order_id: str, sector: str) -> "Portfolio":
         """The portfolio once `order` is staged: later decisions of the same run must count it."""
         candidate = order.candidate
@@ -79,7 +84,7 @@ class Portfolio:
             ticker=candidate.ticker,
             sector=sector,
             strategy=candidate.strategy,
-            state="staged",
+            state=OrderState.STAGED.value,
             units=order.units,
             contracts=order.contracts,
             worst_case=candidate.max_loss * order.units,
@@ -88,7 +93,7 @@ class Portfolio:
             opened_on=self.today,
             greeks=dollar_greeks(order),
         )
-        return replace(self, exposures=(*self.exposures, exposure))
+        return replace(self, exposures=(*self.superseding(candidate.ticker).exposures, exposure))
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,20 @@ class Finished:
 async def new_request(
     desk: Desk, *, at: datetime | None, watchlist: Sequence[str], slot: str | None = None
 ) -> RunRequest:
-    """What a run is asked to do: which instant, which names, under which fingerprint."""
+    """What a run is asked to do: which instant, which names, under which fingerprint.
+
+    An ad-hoc run that takes its feed's next instant is begun in the same turn, so that two never take the same one.
+    """
+    if at is None and slot is None:
+        async with desk.runs.in_turn(f"next instant of {desk.feed.name}"):
+            request = await _request(desk, await next_instant(desk), watchlist, slot)
+            await desk.runs.begin(request)
+            return request
+    return await _request(desk, at or await next_instant(desk), watchlist, slot)
+
+
+async def _request(desk: Desk, as_of: datetime, watchlist: Sequence[str], slot: str | None) -> RunRequest:
     settings, feed = desk.configuration.graph, desk.feed.name
-    as_of = at or await next_instant(desk)
     names = tuple(watchlist) or desk.configuration.desk.watchlist.get(feed, ()) or await desk.feed.universe(as_of)
     mark = fingerprint(settings, desk.debate_engine)
     # of a slot: the same in every process, and another one where the simulated market plays an instant again

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from domain.errors import UsageError
 from domain.snapshot import MarketSnapshot
 from graph.deps import Deps
 from graph.state import RunState
@@ -21,6 +22,10 @@ async def collect(state: RunState, deps: Deps) -> Done:
         exposed = await deps.desk.exposed_tickers(run.as_of)
         market = await deps.feed.gather(run.as_of, sorted({*run.watchlist, *exposed}))
         market = replace(market, tickers=tuple(name for name in market.tickers if name in run.watchlist))
+        if not market.tickers:
+            raise UsageError(
+                f"The {market.feed} feed knows none of {', '.join(run.watchlist)}.", remedy="Check the names."
+            )
         desk = await deps.desk.context(run.as_of, market)
         stored = await deps.snapshots.put(MarketSnapshot(market=market, desk=desk))
         snapshot_id = stored.snapshot_id

@@ -21,8 +21,13 @@ CASH = Decimal(100_000)
 MAX_LOSS = Decimal("862.60")
 
 
-def book(fills=(), orders=()):
-    return fold(fills, [], orders, starting_cash=CASH, as_of=NOON + DAY)
+def book(fills=(), orders=(), as_of=NOON + 2 * HOUR):
+    return fold(fills, [], orders, starting_cash=CASH, as_of=as_of)
+
+
+def test_a_staged_order_whose_time_is_up_counts_for_nothing_but_an_approved_one_does():
+    assert exposures([view(order("a"))], book(as_of=NOON + 4 * HOUR), {}) == ()
+    assert len(exposures([view(order("a"), OrderState.APPROVED)], book(as_of=NOON + DAY), {})) == 1
 
 
 def test_staged_approved_and_submitted_count_as_filled_at_worst_and_dead_orders_do_not():

@@ -193,3 +193,15 @@ def test_a_tight_position_limit_or_an_unknown_nlv_bounds_the_unit():
     tight = risk_settings(hard={"position_at_risk": 0.01})
     assert unit_budget(view(order=None), tight) == (pytest.approx(1_000.0), "position at risk")
     assert unit_budget(view(order=None, portfolio=portfolio(nlv=None)), SETTINGS) == (0.0, "unknown NLV")
+
+
+def test_what_is_only_staged_in_a_name_gives_way_to_its_successor_but_what_is_open_or_approved_does_not():
+    states = ("staged", "approved", "open")
+    held = portfolio(
+        exposures=tuple(exposure(order_id=state, ticker="SPY", state=state, opened_on="2026-02-12") for state in states)
+    )
+    other = exposure(order_id="O-9", ticker="QQQ", state="staged")
+    book = held.superseding("SPY")
+    assert [item.order_id for item in book.exposures] == ["approved", "open"]
+    after = portfolio(exposures=(*held.exposures, other)).with_opening(sized(), "O-new", "index")
+    assert [item.order_id for item in after.exposures] == ["approved", "open", "O-9", "O-new"]
