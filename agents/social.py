@@ -31,7 +31,7 @@ class Social:
     def read(self, snapshot: MarketSnapshot, ticker: str, context: AnalystContext) -> list[Signal | Abstention]:
         """See `agents.contract.Analyst`."""
         settings = context.settings
-        posts = distinct([p for p in snapshot.market.posts if ticker in p.tickers and p.known_at <= snapshot.as_of])
+        posts = distinct([p for p in snapshot.market.posts_about(ticker) if p.known_at <= snapshot.as_of])
         headlines = [h for h in snapshot.market.headlines if ticker in h.tickers and h.known_at <= snapshot.as_of]
         recent_posts = _last(posts, snapshot, settings.social.sentiment_hours)
         recent_news = _last(headlines, snapshot, settings.social.news_hours)
@@ -83,11 +83,12 @@ def _measure(
 ) -> tuple[Velocity | Refusal, tuple[str, ...]]:
     """By the hour from posts that reach back far enough, else by the day from the ticker's mention series."""
     by_hour: Velocity | Refusal = Refusal("no_posts", "the snapshot has no posts at all")
-    if snapshot.market.posts:
+    since = snapshot.market.first_post_at
+    if since is not None:
         by_hour = hourly_velocity(
             posts,
             snapshot.as_of,
-            since=min(post.published_at for post in snapshot.market.posts),
+            since=since,
             baseline_days=settings.baseline_days,
             window_hours=settings.window_hours,
         )

@@ -8,6 +8,7 @@ in a `MarketData` is knowable later than its `as_of`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -230,6 +231,23 @@ class MarketData:
     odds: tuple[OddsReading, ...] = ()
     notes: tuple[DataNote, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def posts_about(self, ticker: str) -> tuple[Post, ...]:
+        """Posts that name `ticker`, in the order of `posts`; sorted out once, whoever asks first."""
+        return self._posts_by_ticker.get(ticker, ())
+
+    @cached_property
+    def first_post_at(self) -> datetime | None:
+        """When the earliest of all posts was published; None without posts."""
+        return min((post.published_at for post in self.posts), default=None)
+
+    @cached_property
+    def _posts_by_ticker(self) -> Mapping[str, tuple[Post, ...]]:
+        found: dict[str, list[Post]] = {}
+        for post in self.posts:
+            for ticker in set(post.tickers):
+                found.setdefault(ticker, []).append(post)
+        return {ticker: tuple(posts) for ticker, posts in found.items()}
 
     def __repr__(self) -> str:
         # Short: asyncio puts the repr of a task's result into messages that it builds even when nobody reads them.
