@@ -198,7 +198,11 @@ def _report(taken: dict[str, list[dict[str, Any]]]) -> bool:
             f"{outside[size]:.1%} of wall, {apart:.1%} of processor; peak {peaks[size] / 2**20:.0f} MiB; "
             f"{last['signals']} signals, {last['debates']} debates, {last['orders']} orders"
         )
-        print(f"    first run of the process: {median(child['cold']['wall'] for child in children):.1f} s wall")
+        cold = [child["cold"] for child in children]
+        print(
+            f"    first run of the process, as 'desk run' has it: {median(run['wall'] for run in cold):.1f} s wall, "
+            f"{median(1 - run['inside_wall'] / run['wall'] for run in cold):.1%} of it outside"
+        )
         for what in ("inside_processor", "nodes_ms"):
             unit = 1e-3 if what == "nodes_ms" else 1.0
             kinds = {name: median(run[what].get(name, 0.0) * unit for run in warm) for name in last[what]}

@@ -127,7 +127,7 @@ async def test_one_order_fits_one_screen(desk, strategy):
     assert len(lines) <= 45
     assert max(len(line) for line in lines) <= 100
     text = "\n".join(lines)
-    assert all(check.name in text for check in order.checks)
+    assert all(check.name.replace("_", " ") in text for check in order.checks)
     assert f"desk review approve {order.order_id}" in text
     late = await shown(desk, order.order_id, at=order.expires_at)
     assert "cannot be approved any more" in rendered(show_order, late, desk="desk")
