@@ -115,6 +115,15 @@ def test_the_desk_of_a_snapshot_becomes_the_gates_portfolio():
     assert portfolio_of(desk(book=desk().book.model_copy(update={"nlv": None, "nlv_as_of": None})), AS_OF).nlv is None
 
 
+def test_correlations_are_measured_between_what_is_held_and_what_is_asked_not_over_the_whole_watchlist():
+    rng = np.random.default_rng(7)
+    history = {name: bars(name, rng.normal(size=80) * 0.01) for name in ("SPY", "AAPL", "QQQ", "MSFT")}
+    snapshot = MarketSnapshot(market=market(bars=history), desk=desk(exposures=(exposure(ticker="QQQ"),)))
+    assert set(correlations_of(snapshot, SETTINGS, ("SPY", "AAPL")).pairs) == {
+        ("AAPL", "QQQ"), ("AAPL", "SPY"), ("QQQ", "SPY"),
+    }  # fmt: skip
+
+
 def test_a_question_built_from_a_snapshot_is_answered():
     snapshot = MarketSnapshot(market=market(sectors={"SPY": "index"}), desk=desk())
     pairs = correlations_of(snapshot, SETTINGS, ("SPY",))
