@@ -1,0 +1,1 @@
+"""The options engine beside its peers, one module a task; `benchmarks/options.py` runs them all."""

@@ -1,0 +1,68 @@
+"""How kernels are compiled, cached and spread over threads.
+
+Numba names a cached kernel by the file it is written in, and does not see that another file it inlines has changed.
+The cache therefore lives in a folder named after the text of the files that kernels share (`SHARED`).
+
+Floating-point rules: multiply-adds may be contracted and signed zeros and reciprocals treated freely. Never `reassoc`
+(it folds away the rounding trick of `elementary.exp`) and never `nnan` (NaN must stay NaN).
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numba.core.config
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHARED = ("compiled", "elementary")
+FLOATING = {"contract", "nsz", "arcp"}
+LEAST_CHUNK = 16_384  # elements below which a second thread costs more than it saves
+
+
+def _cache_folder() -> str:
+    here = Path(__file__).parent
+    text = b"".join((here / f"{name}.py").read_bytes() for name in SHARED)
+    base = numba.core.config.CACHE_DIR or str(here / "__pycache__")
+    return str(Path(base) / f"kernels-{hashlib.sha256(text).hexdigest()[:12]}")
+
+
+numba.core.config.CACHE_DIR = _cache_folder()
+
+
+def kernel(function: F) -> F:
+    """A compiled loop, cached on disk; releases the interpreter lock. Division by zero gives infinity or NaN."""
+    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=FLOATING)(function)
+    return cast("F", compiled)
+
+
+def inlined(function: F) -> F:
+    """A piece of a kernel, copied into every kernel that calls it so that its loop can be vectorised."""
+    compiled: Any = numba.njit(inline="always", error_model="numpy", fastmath={"contract"})(function)
+    return cast("F", compiled)
+
+
+def default_threads() -> int:
+    """Threads used when a caller does not say: the processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spread(work: Callable[[int, int], object], count: int, threads: int | None = None) -> None:
+    """Call `work(start, stop)` over contiguous pieces of `range(count)`, on up to `threads` threads.
+
+    Each piece writes its own rows, so the result does not depend on the number of threads.
+    """
+    wanted = default_threads() if threads is None else threads
+    pieces = max(1, min(wanted, count // LEAST_CHUNK))
+    if pieces == 1:
+        work(0, count)
+        return
+    edges = [count * piece // pieces for piece in range(pieces + 1)]
+    with ThreadPoolExecutor(pieces) as pool:
+        for done in [pool.submit(work, low, high) for low, high in pairwise(edges)]:
+            done.result()
