@@ -16,23 +16,24 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
-import numba.core.config
+from numba.core import config as _config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 SHARED = ("compiled", "elementary")
 FLOATING = {"contract", "nsz", "arcp"}
+config: Any = _config
 LEAST_CHUNK = 16_384  # elements below which a second thread costs more than it saves
 
 
 def _cache_folder() -> str:
     here = Path(__file__).parent
     text = b"".join((here / f"{name}.py").read_bytes() for name in SHARED)
-    base = numba.core.config.CACHE_DIR or str(here / "__pycache__")
+    base = config.CACHE_DIR or str(here / "__pycache__")
     return str(Path(base) / f"kernels-{hashlib.sha256(text).hexdigest()[:12]}")
 
 
-numba.core.config.CACHE_DIR = _cache_folder()
+config.CACHE_DIR = _cache_folder()
 
 
 def kernel(function: F) -> F:
