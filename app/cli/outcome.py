@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from app.kernels import choose_cache
 from domain.errors import DeskError, MachineError, Refused
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments or bool(os.environ.get("DESK_DEBUG"))
     as_json = "--json" in arguments
     try:
+        choose_cache()
         result = app(args=[a for a in arguments if a != "--debug"], standalone_mode=False)
     except DeskError as error:
         if debug:

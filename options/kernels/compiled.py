@@ -26,14 +26,14 @@ config: Any = _config
 LEAST_CHUNK = 16_384  # elements below which a second thread costs more than it saves
 
 
-def _cache_folder() -> str:
-    here = Path(__file__).parent
+def cache_folder(here: Path) -> str:
+    """Where the kernels of `here` are cached: a folder named after the text of what they share."""
     text = b"".join((here / f"{name}.py").read_bytes() for name in SHARED)
     base = config.CACHE_DIR or str(here / "__pycache__")
     return str(Path(base) / f"kernels-{hashlib.sha256(text).hexdigest()[:12]}")
 
 
-config.CACHE_DIR = _cache_folder()
+config.CACHE_DIR = cache_folder(Path(__file__).parent)
 
 
 def kernel(function: F) -> F:
