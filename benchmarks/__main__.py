@@ -4,13 +4,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, machine, pipeline, startup, warm_run
+from benchmarks import audit, gex, machine, pipeline, startup, vix, warm_run
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
     "audit": audit.main,
     "warm_run": warm_run.main,
     "pipeline": pipeline.main,
+    "gex": gex.main,
+    "vix": vix.main,
 }
 
 

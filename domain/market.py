@@ -122,6 +122,26 @@ class Series:
         return replace(self, day=self.day[keep], known_at=self.known_at[keep], value=self.value[keep])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prints:
+    """Option trades of one underlying as printed, any order. Shape `(n,)`; prices in USD per share, `bid` and `ask` as
+    quoted when the trade printed (NaN: unknown). A print may be used from `at` on.
+    """
+
+    ticker: str
+    symbol: Strings  # OCC symbol
+    at: Instants  # UTC, datetime64[ms]
+    price: Floats
+    size: Floats  # contracts
+    bid: Floats
+    ask: Floats
+    exchange: Strings
+    multiplier: Floats  # shares per contract
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+
 # Names of the market-wide series. Per-ticker ones are built by the functions below.
 VIX_FAMILY = ("VIX", "VIX9D", "VIX3M", "VIX6M", "VVIX", "SKEW")  # vol points (SKEW: index points)
 YIELDS = ("DGS1MO", "DGS3MO", "DGS6MO", "DGS1", "DGS2", "DGS10", "DGS30")  # percent a year
@@ -153,6 +173,16 @@ def iv30(ticker: str) -> str:
 def skew25(ticker: str) -> str:
     """Series of the 30-day 25-delta risk reversal of `ticker` (unit "decimal"): call IV minus put IV."""
     return f"skew25.{ticker}"
+
+
+def butterfly25(ticker: str) -> str:
+    """Series of the 30-day 25-delta butterfly of `ticker` (unit "decimal"): the wings' mean IV minus the money's."""
+    return f"butterfly25.{ticker}"
+
+
+def open_interest(ticker: str, right: Literal["call", "put"]) -> str:
+    """Series of a ticker's total call or put open interest of the morning (unit "contracts")."""
+    return f"oi.{right}.{ticker}"
 
 
 def option_volume(ticker: str, right: Literal["call", "put"]) -> str:

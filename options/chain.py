@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.market import Chain, DataNote
-from domain.units import Floats, from_datetime64, year_fraction
+from domain.units import Bools, Floats, from_datetime64, year_fraction
 from options import black
+from options.calibration import calibrate
 from options.hygiene import Flag, Flags, count_flags, flag_rows, outside_bounds
+from options.measures import row_vols
 from options.parity import Forward, ImpliedSpot, completed, forward_curve, implied_spot, parity_forwards, spot_of
 from options.priced import ChainRefusal, ExpirySlice, PricedChain, Smile
+from options.quotes import Quotes
 from options.rates import RateCurve
 from options.refusal import refusal, refuse_rows, refuse_stamp
 from options.settings import ChainSettings
-from options.smile import fit_smile, smile_vol
-from options.surface import row_vols
+from options.surface import Residuals, VolSurface
 
 __all__ = ["Flag", "ImpliedSpot", "forward_curve", "implied_spot", "price_chain"]
 
@@ -85,7 +87,9 @@ def _price_rows(
     values = {name: np.full(len(chain), np.nan) for name in _GREEKS}
     own = np.flatnonzero(np.isfinite(implied.vol))
     _fill_greeks(values, own, implied.vol, chain, tau, forward, discount)
-    slices = tuple(_slice(chain, found, good, k, implied.vol, spread / values["vega"]) for found in forwards)
+    half_spread = 0.5 * spread / values["vega"]
+    smiles = _smiles(chain, forwards, good, k, implied.vol, half_spread, settings)
+    slices = tuple(_slice(chain, found, smiles[found.tau]) for found in forwards)
 
     fitted = row_vols(np.full(len(chain), np.nan), k, slices)
     model = black.greeks(
@@ -113,7 +117,55 @@ def _price_rows(
         iv_status=status,
         slices=slices,
         notes=notes,
+        surface=_surface(chain, smiles, implied.vol - fitted, half_spread),
         **values,
+    )
+
+
+def _smiles(
+    chain: Chain,
+    forwards: list[Forward],
+    good: Bools,
+    k: Floats,
+    iv: Floats,
+    half_spread: Floats,
+    settings: ChainSettings,
+) -> dict[float, Smile | None]:
+    """The smile of each settlement instant, by its time to expiry: all roots settled then share it."""
+    instants: dict[float, list[Forward]] = {}
+    for found in forwards:
+        instants.setdefault(found.tau, []).append(found)
+    outside = good & (chain.is_call == (k >= 0)) & np.isfinite(iv) & np.isfinite(half_spread) & (half_spread > 0)
+    quoted = []
+    for together in instants.values():
+        rows = np.concatenate([found.rows for found in together])
+        rows = rows[outside[rows]]
+        quoted.append(rows[np.lexsort((chain.symbol[rows], k[rows]))])
+    rows = np.concatenate(quoted)
+    best = [min(together, key=lambda f: (f.source != "parity", f.error)) for together in instants.values()]
+    quotes = Quotes(
+        tau=np.array(list(instants)),
+        forward=np.array([found.forward for found in best]),
+        offsets=np.concatenate([[0], np.cumsum([len(found) for found in quoted])]),
+        k=k[rows],
+        iv=iv[rows],
+        half_spread=half_spread[rows],
+    )
+    return dict(zip(instants, calibrate(quotes, settings), strict=True))
+
+
+def _surface(chain: Chain, smiles: dict[float, Smile | None], miss: Floats, half_spread: Floats) -> VolSurface | None:
+    slices = tuple(smile for smile in smiles.values() if smile is not None)
+    if not slices:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spreads = 0.5 * miss / half_spread
+    return VolSurface(
+        ticker=chain.ticker,
+        as_of=chain.as_of,
+        spot=chain.spot,
+        slices=slices,
+        residuals=Residuals(100.0 * miss, spreads, np.abs(spreads) > 0.5),
     )
 
 
@@ -155,12 +207,8 @@ def _fill_greeks(
         column[rows] = getattr(found, name)
 
 
-def _slice(chain: Chain, found: Forward, good: NDArray[np.bool_], k: Floats, iv: Floats, spread: Floats) -> ExpirySlice:
+def _slice(chain: Chain, found: Forward, smile: Smile | None) -> ExpirySlice:
     rows, first = found.rows, int(found.rows[0])
-    outside = rows[good[rows] & (chain.is_call[rows] == (k[rows] >= 0))]
-    smile: Smile | None = fit_smile(
-        k=k[outside], iv=iv[outside], spread=spread[outside], tau=found.tau, forward=found.forward
-    )
     return ExpirySlice(
         root=str(chain.root[first]),
         expiry=cast("date", chain.expiry[first].astype("datetime64[D]").astype(object)),
@@ -174,7 +222,7 @@ def _slice(chain: Chain, found: Forward, good: NDArray[np.bool_], k: Floats, iv:
         parity_pairs=found.pairs,
         parity_residual=found.residual,
         rows=rows,
-        atm_vol=float("nan") if smile is None else float(smile_vol(smile, 0.0)),
+        atm_vol=float("nan") if smile is None else float(smile.vol(0.0)),
         smile=smile,
     )
 

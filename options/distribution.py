@@ -6,7 +6,7 @@ from domain.errors import DataError
 from domain.units import Floats
 from options.black import price
 from options.priced import Distribution, Smile
-from options.smile import smile_cdf, smile_vol
+from options.smile import smile_cdf
 
 _TAIL = 1e-9  # probability beyond the outermost bucket edges
 _REACH = 40.0  # standard deviations searched for those edges
@@ -21,7 +21,7 @@ def risk_neutral(smile: Smile, n: int = 400) -> Distribution:
     """
     edges = _edges(smile, n)
     strikes = smile.forward * np.exp(edges)
-    vols = smile_vol(smile, edges)
+    vols = smile.vol(edges)
     below, above = smile_cdf(smile, edges)
     upper = edges > 0  # each half is measured from its own tail, where differences do not cancel
     worth = price(forward=smile.forward, strike=strikes, tau=smile.tau, discount=1.0, vol=vols, is_call=upper)
@@ -87,7 +87,7 @@ def probability_between(distribution: Distribution, low: float, high: float) -> 
 
 def _edges(smile: Smile, n: int) -> Floats:
     """The n − 1 bucket edges in log-moneyness, even between the points with `_TAIL` probability outside."""
-    deviation = float(smile_vol(smile, 0.0)) * np.sqrt(smile.tau)
+    deviation = float(smile.vol(0.0)) * np.sqrt(smile.tau)
     k = np.linspace(-_REACH, _REACH, 1_601) * deviation
     below, above = smile_cdf(smile, k)
     inside = k[(below > _TAIL) & (above > _TAIL)]

@@ -62,12 +62,23 @@ def parity_forwards(chain: Chain, *, usable: Bools, curve: RateCurve | None, set
     return [forward for forward in found if forward is not None]
 
 
-def forward_curve(chain: Chain, *, usable: Bools, curve: RateCurve | None, settings: ChainSettings) -> list[Forward]:
-    """A forward for every unexpired (root, expiry) that can have one, ascending; `usable` marks rows, shape `(n,)`.
+def forward_curve(
+    chain: Chain,
+    *,
+    usable: Bools | None = None,
+    curve: RateCurve | None = None,
+    settings: ChainSettings | None = None,
+) -> list[Forward]:
+    """A forward for every unexpired (root, expiry) that can have one, ascending.
+
+    `usable` marks the rows whose quotes may be believed, shape `(n,)`; by default those without a hygiene flag.
 
     From parity; where parity is missing, or shows more than `max_carry` a year between spot and forward, from the rate
     curve without dividends, F = S·exp(r·τ). Expiries with neither are left out.
     """
+    settings = settings or ChainSettings()
+    if usable is None:
+        usable = flag_rows(chain, as_of=chain.as_of, settings=settings) == 0
     parities = parity_forwards(chain, usable=usable, curve=curve, settings=settings)
     return completed(chain, parities, curve, settings)
 

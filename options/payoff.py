@@ -158,10 +158,12 @@ def pnl_grid(
     rate: float,
     dividend_yield: float,
 ) -> Floats:
-    """Model P&L before expiry, shape `(n_spots, n_times, n_vol_shifts)`.
+    """Model P&L of one unit before expiry, USD, entry premium included, shape `(n_spots, n_times, n_vol_shifts)`.
 
-    Black's formula at each leg's own `iv` plus the shift (decimal), sticky by strike. `times` must not lie after
-    the first expiry: beyond it the value depends on the path. Raises `DataError` otherwise, or if an `iv` is missing.
+    Black's formula at each leg's own `iv` plus the shift (decimal), sticky by strike; American legs are valued as
+    European ones, which leaves out the right to exercise early and so errs low for long legs in the money. `times` must
+    not lie after the first expiry: beyond it the value depends on the path. Raises `DataError` otherwise, or if an `iv`
+    is missing.
     """
     from options import black
 

@@ -3,33 +3,56 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from domain.market import Chain, DataNote
 from domain.units import Bools, Floats
 
+if TYPE_CHECKING:  # compiled code: not loaded by those who only name these structs
+    from options.hyperbolas import Slice
+    from options.surface import VolSurface
+
+
+class SliceQuality(NamedTuple):
+    """How well a fitted slice meets its quotes: the good out-of-the-money ones between 5 and 95 delta.
+
+    Errors are volatility points (0.01). `inside_share` is the share whose bid and ask contain the fitted value.
+    `source` is "svi" where the quotes alone made the slice, "ssvi" where they were too few and the whole surface lent
+    the shape, "prior" where nothing could be fitted and the slice lies between its neighbours. `poor` says that nothing
+    may be voted or traded on this slice, and `reason` why; "" otherwise.
+    """
+
+    rmse_vol_points: float
+    inside_share: float
+    max_error_vol_points: float
+    quotes: int
+    source: Literal["svi", "ssvi", "prior"]
+    poor: bool
+    reason: str
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Smile:
-    """Implied volatility of one expiry as a function of log-moneyness k = ln(K/F).
+    """Implied volatility of one expiry as a function of log-moneyness k = ln(K/F): a slice of the surface, raw SVI
+    or, where quotes demand it, bent once more.
 
-    `knots_k` ascending and `knots_vol` (decimal) have shape `(m,)`, m ≥ 1. Interpolation is in total variance;
-    beyond the outer knots variance is held flat, which respects Lee's bound.
+    Free of butterfly arbitrage at every k. Between `k_low` and `k_high` it was fitted to quotes; beyond them it is the
+    model's continuation.
     """
 
     tau: float  # years
     forward: float  # USD per share
-    knots_k: Floats
-    knots_vol: Floats
+    svi: "Slice"
+    k_low: float
+    k_high: float
+    quality: SliceQuality
 
-    def vol(self, k: Floats) -> Floats:
-        """Volatility (decimal) at log-moneyness `k`, any shape, finite everywhere."""
-        from options.surface import smile_vol
-
-        return smile_vol(self, k)
+    def vol(self, k: ArrayLike) -> Floats:
+        """Volatility (decimal) at log-moneyness `k`, any shape, finite and positive everywhere."""
+        return np.asarray(np.sqrt(self.svi.total_variance(np.asarray(k, dtype=np.float64)) / self.tau))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +72,7 @@ class ExpirySlice:
     parity_residual: float  # median absolute residual, USD per share; NaN without parity
     rows: NDArray[np.int64]
     atm_vol: float  # at K = F, decimal; NaN without a smile
-    smile: Smile | None  # None: too few good quotes
+    smile: Smile | None  # the surface's slice at this instant, shared by all its roots; None: too few good quotes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +103,7 @@ class PricedChain:
     charm: Floats
     slices: tuple[ExpirySlice, ...]  # ascending by expires_at, then root
     notes: tuple[DataNote, ...]
+    surface: "VolSurface | None" = None  # None: no expiry has a smile
 
     @property
     def ticker(self) -> str:

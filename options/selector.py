@@ -8,7 +8,7 @@ from domain.debate import Verdict
 from domain.record import Record
 from domain.regime import Regime
 from domain.signals import VolView
-from options.strategies import DEFAULTS, FAMILIES, Family, structure_named
+from options.strategies import ARBITRAGE, DEFAULTS, FAMILIES, Family, structure_named
 
 Term = Literal["contango", "backwardation", "flat"]
 Skew = Literal["puts_rich", "calls_rich", "normal"]
@@ -161,6 +161,23 @@ def select(
     return tuple(
         StrategyChoice(strategy=name, family=structure_named(name).family, priority=place, reason=reasons[name])
         for place, name in enumerate(kept, start=1)
+    )
+
+
+def select_arbitrage(*, signalled: bool, european: bool) -> tuple[StrategyChoice, ...] | NoStrategy:
+    """Boxes, where an arbitrage signal (`signalled`) says that quotes miss parity and the options are `european`.
+
+    No view on price or volatility leads to a box, and none is asked for: it pays the same at every price. Early
+    exercise would break it. Whether it pays after costs is for the leg search to say.
+    """
+    if not signalled:
+        return NoStrategy(code="no_edge", reason="No signal says that the quotes miss put-call parity.")
+    if not european:
+        return NoStrategy(code="early_exercise", reason="A box of American options can be exercised apart.")
+    reason = "Quotes miss put-call parity: lend or borrow through options, whatever the price does."
+    return tuple(
+        StrategyChoice(strategy=box.strategy, family=box.family, priority=place, reason=reason)
+        for place, box in enumerate(ARBITRAGE, start=1)
     )
 
 

@@ -1,13 +1,16 @@
 """Who holds and trades which options: put/call ratios and unusual volume."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.market import Chain, Series
+from domain.sessions import NEW_YORK
 from domain.units import DAYS_PER_YEAR, Bools, year_fraction
-from signals.history import Refusal
+from signals.history import Refusal, share_below
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ def put_call(chain: Chain) -> PutCall:
 
 
 def put_call_history(puts: Series, calls: Series, *, ratio_max: float) -> Series | Refusal:
-    """Daily put/call volume ratio of one ticker from its `volume.put.` and `volume.call.` series."""
+    """Daily put/call ratio of one ticker from its series of puts and calls, of volume or of open interest."""
     day, left, right = np.intersect1d(puts.day, calls.day, assume_unique=True, return_indices=True)
     traded = calls.value[right] > 0
     if not traded.any():
-        return Refusal("no_history", f"{puts.name} and {calls.name} share no day with call volume")
+        return Refusal("no_history", f"{puts.name} and {calls.name} share no day with calls")
     left, right = left[traded], right[traded]
     joined = Series(
         name=f"{puts.name}/{calls.name}",
@@ -104,3 +107,24 @@ def unusual(
     top = float(chain.volume[rows[0]] / max(chain.open_interest[rows[0]], 1.0)) if len(rows) else 0.0
     whole = float(np.nansum(chain.volume[chain.standard & (days >= min_expiry_days)]))
     return Unusual(rows=rows, contracts=contracts, share=contracts / whole if whole > 0 else 0.0, top_ratio=top)
+
+
+class Standing(NamedTuple):
+    """Where a size stands in its own past: share of days below it, in [0, 1], and its multiple of the median day."""
+
+    percentile: float
+    over_median: float
+
+
+def standing(today: float, history: Series, as_of: datetime, *, min_days: int, window_days: int) -> Standing | Refusal:
+    """Today's contracts against the days before today in `history`. During a session today is not over yet, so what is
+    found is a lower bound. Refuses a short history and one without any trading.
+    """
+    past = history.value[history.day < np.datetime64(as_of.astimezone(NEW_YORK).date())]
+    share = share_below(past, today, min_days=min_days, window_days=window_days)
+    if isinstance(share, Refusal):
+        return share
+    median = float(np.median(past[-window_days:]))
+    if not median > 0:
+        return Refusal("flat_history", f"{history.name} is 0 on half of its days or more", {"median": median})
+    return Standing(share, today / median)

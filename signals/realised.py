@@ -1,8 +1,9 @@
 """Realised volatility from daily bars: five estimators, and the forecast that pricing uses.
 
-All take prices in USD per share, ascending in time, shape `(n,)`, and give the rolling annualised volatility
-(decimal, 252 days a year) of the last `window` bars, shape `(n,)`: warm-up entries are NaN, never zero. NaN,
-infinity, a non-positive price or a high below a low raises `DataError`: a hole is not a quiet day.
+All take prices in USD per share, ascending in time along the last axis, shape `(n,)` or `(names, n)`, and give the
+rolling annualised volatility (decimal, 252 days a year) of the last `window` bars in the same shape: warm-up entries
+are NaN, never zero. NaN, infinity, a non-positive price or a high below a low raises `DataError`: a hole is not a quiet
+day.
 """
 
 import numpy as np
@@ -20,14 +21,14 @@ def close_to_close(*, closes: Floats, window: int) -> Floats:
     """Sample standard deviation (mean removed, n − 1) of `window` log returns; Hull, Options, Futures, ch. 15."""
     _check(window, closes)
     returns = np.diff(np.log(closes))
-    return _annual(_rolling_variance(returns, window), len(closes))
+    return _annual(_rolling_variance(returns, window), closes.shape)
 
 
 def parkinson(*, highs: Floats, lows: Floats, window: int) -> Floats:
     """Range estimator, Parkinson (1980): mean of ln(H/L)² / (4 ln 2). Blind to overnight gaps."""
     _check(window, highs, lows)
     _ordered(highs, lows)
-    return _annual(_rolling_mean(np.log(highs / lows) ** 2 / (4.0 * np.log(2.0)), window), len(highs))
+    return _annual(_rolling_mean(np.log(highs / lows) ** 2 / (4.0 * np.log(2.0)), window), highs.shape)
 
 
 def garman_klass(*, opens: Floats, highs: Floats, lows: Floats, closes: Floats, window: int) -> Floats:
@@ -35,14 +36,14 @@ def garman_klass(*, opens: Floats, highs: Floats, lows: Floats, closes: Floats, 
     _check(window, opens, highs, lows, closes)
     _ordered(highs, lows, opens, closes)
     daily = 0.5 * np.log(highs / lows) ** 2 - (2.0 * np.log(2.0) - 1.0) * np.log(closes / opens) ** 2
-    return _annual(_rolling_mean(daily, window), len(closes))
+    return _annual(_rolling_mean(daily, window), closes.shape)
 
 
 def rogers_satchell(*, opens: Floats, highs: Floats, lows: Floats, closes: Floats, window: int) -> Floats:
     """Rogers & Satchell (1991): mean of ln(H/C) ln(H/O) + ln(L/C) ln(L/O); unbiased under drift."""
     _check(window, opens, highs, lows, closes)
     _ordered(highs, lows, opens, closes)
-    return _annual(_rolling_mean(_rogers_satchell_daily(opens, highs, lows, closes), window), len(closes))
+    return _annual(_rolling_mean(_rogers_satchell_daily(opens, highs, lows, closes), window), closes.shape)
 
 
 def yang_zhang(*, opens: Floats, highs: Floats, lows: Floats, closes: Floats, window: int) -> Floats:
@@ -51,16 +52,16 @@ def yang_zhang(*, opens: Floats, highs: Floats, lows: Floats, closes: Floats, wi
     """
     _check(window, opens, highs, lows, closes)
     _ordered(highs, lows, opens, closes)
-    overnight = np.log(opens[1:] / closes[:-1])
-    session = np.log(closes[1:] / opens[1:])
-    ranged = _rogers_satchell_daily(opens[1:], highs[1:], lows[1:], closes[1:])
+    overnight = np.log(opens[..., 1:] / closes[..., :-1])
+    session = np.log(closes[..., 1:] / opens[..., 1:])
+    ranged = _rogers_satchell_daily(opens[..., 1:], highs[..., 1:], lows[..., 1:], closes[..., 1:])
     k = 0.34 / (1.34 + (window + 1) / (window - 1))
     variance = (
         _rolling_variance(overnight, window)
         + k * _rolling_variance(session, window)
         + (1.0 - k) * _rolling_mean(ranged, window)
     )
-    return _annual(variance, len(closes))
+    return _annual(variance, closes.shape)
 
 
 def has_ranges(bars: Bars) -> bool:
@@ -112,23 +113,26 @@ def _rogers_satchell_daily(opens: Floats, highs: Floats, lows: Floats, closes: F
 
 
 def _rolling_mean(values: Floats, window: int) -> Floats:
-    if len(values) < window:
-        return np.empty(0)
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(values, window).mean(axis=1), dtype=np.float64)
+    if values.shape[-1] < window:
+        return values[..., :0]
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(values, window, axis=-1).mean(axis=-1), dtype=np.float64)
 
 
 def _rolling_variance(values: Floats, window: int) -> Floats:
+    if values.ndim > 1:  # name by name: the deviations of every window at once would fill the memory
+        return np.stack([_rolling_variance(each, window) for each in values])
     if len(values) < window:
         return np.empty(0)
     return np.asarray(np.lib.stride_tricks.sliding_window_view(values, window).var(axis=1, ddof=1), dtype=np.float64)
 
 
-def _annual(variance: Floats, length: int) -> Floats:
-    """Annualised volatility, right-aligned behind NaN warm-up to shape `(length,)`."""
-    full = np.full(length, np.nan)
-    if len(variance):
+def _annual(variance: Floats, shape: tuple[int, ...]) -> Floats:
+    """Annualised volatility, right-aligned behind NaN warm-up to `shape`."""
+    full = np.full(shape, np.nan)
+    count = variance.shape[-1]
+    if count:
         # Garman-Klass can fall a rounding error below zero on a bar without range.
-        full[-len(variance) :] = np.sqrt(np.maximum(variance, 0.0) * TRADING_DAYS_PER_YEAR)
+        full[..., -count:] = np.sqrt(np.maximum(variance, 0.0) * TRADING_DAYS_PER_YEAR)
     return full
 
 
@@ -136,7 +140,7 @@ def _check(window: int, *columns: Floats) -> None:
     if window < 2:
         raise DataError(f"A volatility window of {window} bars is too short.", remedy="Use 2 or more.")
     for column in columns:
-        if len(column) != len(columns[0]):
+        if column.shape != columns[0].shape:
             raise DataError("Price columns differ in length.")
         if not (np.isfinite(column).all() and (column > 0).all()):
             raise DataError("Prices for realised volatility must be finite and positive.", remedy="Mend the bars.")

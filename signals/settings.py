@@ -32,6 +32,31 @@ class HistorySettings(Record):
     max_age_days: Count  # last observation older than this many calendar days: stale
 
 
+class ResidualSettings(Record):
+    """Which quotes off the fitted surface count as an edge."""
+
+    min_interest: Count  # open interest, or the day's volume where that is unknown, below which a quote is thin
+    min_delta: Annotated[
+        float, Field(gt=0, lt=0.5)
+    ]  # |delta| of the out-of-the-money option: further out nothing counts
+    max_spread_points: Positive  # bid-ask spread in vol points beyond which a quote is thin
+    min_inside_share: Share  # of an expiry's quotes that must contain the fit: else the model, not a quote, is off
+    start_spreads: Annotated[float, Field(ge=0)]  # distance beyond bid or ask, in spreads, that starts to speak ...
+    full_spreads: Positive  # ... and at which conviction is full
+    cap: Share  # relative value says little on the level of volatility
+    named: Count  # strikes named in the signal, the largest first
+
+
+class ArbitrageSettings(Record):
+    """When a locked profit is believed."""
+
+    forward_doubts: Positive  # standard errors of the forward taken off a conversion or reversal
+    rate_doubt: Annotated[float, Field(ge=0)]  # decimal a year that funding may cost beyond the expiry's own rate
+    max_stale_share: Share  # of strikes quoted out of line: beyond it the chain is no picture of one instant
+    full_return: Positive  # simple annual return at which conviction is full
+    cap: Share
+
+
 class VolSettings(Record):
     """The vol-surface analyst."""
 
@@ -51,6 +76,10 @@ class VolSettings(Record):
     disagreement_discount: Share  # conviction kept when the VIX curve contradicts the ticker's own
     vix_proxies: tuple[str, ...]  # underlyings for whose IV history the VIX may stand in
     index_like: tuple[str, ...]  # indices and broad ETFs: term structure read after Simon & Campasano
+    event_max_error: Share  # standard error of an implied move, as a share of it, up to which it is believed
+    fee_per_contract: Annotated[float, Field(ge=0)]  # USD, what an executable edge must earn first
+    residual: ResidualSettings
+    arbitrage: ArbitrageSettings
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -78,22 +107,39 @@ class FlowSettings(Record):
     min_expiry_days: Count  # … and not about to expire, where volume above open interest is ordinary
     unusual_share: Share  # share of the day's volume that starts to speak
     unusual_full: Share  # share at which conviction is full
+    unconfirmed: Share  # conviction kept when the side's whole volume is ordinary in its own history, or that unknown
     gamma_convention: Literal[  # whom the assumption puts on which side; names of `options.exposure`
         "dealers_long_calls_short_puts", "dealers_short_calls_long_puts", "dealers_short_all"
     ]
     gamma_share: Share  # |net| / gross dealer gamma that starts to speak
     gamma_full: Share
+    market_wide: tuple[str, ...]  # tickers that the published DIX and GEX speak for
+    disagreement_discount: Share  # conviction of dealer gamma kept when the published GEX has the other sign
+    poor_share: Share  # of dealers' gross exposure in badly fitted expiries beyond which a vote is removed
+    turnover_days: Count  # bars over which the underlying's daily turnover is averaged
+    least_turnover: Share  # a hedging flow below this share of turnover is none
+    vanna_flow: Positive  # hedging a day over gross gamma, i.e. worth a move of so many per cent, that starts to speak
+    vanna_full: Positive
+    charm_flow: Positive
+    charm_full: Positive
+    charm_days: Positive  # calendar days before monthly expiration in which charm speaks
     pin_days: Positive
     pin_distance: Positive  # |strike / spot − 1|
-    pin_share: Share  # share of the expiry's open interest at the pin strike that starts to speak
+    pin_risk: Share  # open-interest concentration × gamma share × time share that starts to speak
     pin_full: Share
     cap: Share  # no claim resting on an assumed dealer or customer side is surer than this
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        starts = (self.percentile_low, self.unusual_share, self.gamma_share, self.pin_share)
-        fulls = (self.percentile_high, self.unusual_full, self.gamma_full, self.pin_full)
-        if not all(start < full for start, full in zip(starts, fulls, strict=True)):
+        ramps = (
+            (self.percentile_low, self.percentile_high),
+            (self.unusual_share, self.unusual_full),
+            (self.gamma_share, self.gamma_full),
+            (self.vanna_flow, self.vanna_full),
+            (self.charm_flow, self.charm_full),
+            (self.pin_risk, self.pin_full),
+        )
+        if not all(start < full for start, full in ramps):
             raise ValueError("each threshold must lie below the value at which conviction is full")
         return self
 

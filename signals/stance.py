@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from domain.market import MarketData
 from domain.record import Record
 from domain.signals import Direction, Signal
+from options.measures import atm_vol_at, forward_vol
 from options.priced import ExpirySlice, PricedChain
 from options.selector import Skew, Term
-from options.surface import atm_vol_at, forward_vol
 from signals.history import Refusal, recent_bars
 from signals.realised import FORECAST_WINDOWS, forecast_vol
 from signals.settings import SignalSettings

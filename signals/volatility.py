@@ -1,16 +1,24 @@
-"""Where implied volatility stands in its own past, and what it pays over realised volatility."""
+"""Where implied volatility stands in its own past, what it pays over realised volatility, and what quotes it badly."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from domain.market import MarketData, Series, iv30
-from domain.units import Days, Floats
+from domain.units import Bools, Days, Floats
+from options.priced import ExpirySlice, PricedChain
 from signals.history import Refusal, age_days, recent_series, share_below, trailing
-from signals.settings import HistorySettings
+from signals.settings import HistorySettings, ResidualSettings
 
 VIX = "VIX"
 VIX3M = "VIX3M"
+UNIT_ROOT_T = -2.57  # Dickey & Fuller (1979), 10 %, with a constant: less negative is no sign of mean reversion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +89,126 @@ def variance_premium(iv_day: Days, implied: Floats, rv_day: Days, realised: Floa
     warm = np.isfinite(realised)
     day, left, right = np.intersect1d(iv_day, rv_day[warm], assume_unique=True, return_indices=True)
     return day, np.asarray(implied[left] ** 2 - realised[warm][right] ** 2, dtype=np.float64)
+
+
+class PremiumSeries(NamedTuple):
+    """Today's variance premium in its own past: annual variance (decimal²), percentile in [0, 1], z in deviations.
+
+    `half_life_sessions` is how fast a first-order autoregression returns to the mean; None where the series shows no
+    reversion that chance could not.
+    """
+
+    now: float
+    mean: float
+    z_score: float
+    percentile: float
+    half_life_sessions: float | None
+    days: int
+
+
+def premium_in_its_past(past: Floats, now: float, *, min_days: int, window_days: int) -> PremiumSeries | Refusal:
+    """Where the premium `now` stands among the last `window_days` of `past`, shape `(n,)`, today not included.
+
+    Refuses a short series and one that never moved; raises `ValueError` on NaN.
+    """
+    share = share_below(past, now, min_days=min_days, window_days=window_days)
+    if isinstance(share, Refusal):
+        return share
+    window = past[-window_days:]
+    mean, deviation = float(window.mean()), float(window.std(ddof=1))
+    if not deviation > 0:
+        return Refusal("flat_history", f"the variance premium stood at {mean} throughout", {"level": mean})
+    return PremiumSeries(now, mean, (now - mean) / deviation, share, half_life(window), len(window))
+
+
+def half_life(series: Floats) -> float | None:
+    """Observations in which a deviation from the mean halves, ln 2 / −ln φ of x₁ = a + φ·x₀ + ε by least squares.
+
+    `series` shape `(n,)`, n ≥ 3, finite. None unless 0 < φ < 1 and a unit root is rejected (Dickey & Fuller 1979).
+    """
+    before, change = series[:-1] - series[:-1].mean(), np.diff(series)
+    power = float(before @ before)
+    if len(before) < 3 or not power > 0:
+        return None
+    pull = float(before @ change) / power
+    left = change - change.mean() - pull * before
+    error = math.sqrt(float(left @ left) / (len(before) - 2) / power)
+    phi = 1.0 + pull
+    if not 0 < phi < 1 or not pull < UNIT_ROOT_T * error:
+        return None
+    return math.log(2.0) / -math.log(phi)
+
+
+def forward_vols(levels: Sequence[tuple[int, float]]) -> Mapping[tuple[int, int], float | None]:
+    """Volatility (decimal) between consecutive constant maturities (days, decimal); None where variance falls."""
+    found: dict[tuple[int, int], float | None] = {}
+    for (near, low), (far, high) in pairwise(levels):
+        gained = high**2 * far - low**2 * near
+        found[near, far] = math.sqrt(gained / (far - near)) if gained >= 0 else None
+    return found
+
+
+class OffSurface(NamedTuple):
+    """A quote that does not contain the fitted value. `points` (0.01 of volatility) and `spreads` from the fit to the
+    mid, > 0 rich; `gain` in USD per share is what meeting the quote and the fit would leave after the fee.
+    """
+
+    symbol: str
+    points: float
+    spreads: float
+    gain: float
+
+
+class OffSurfaces(NamedTuple):
+    """Quotes off the surface, largest gain first; how many were judged or too thin; expiries left out for their fit."""
+
+    quotes: tuple[OffSurface, ...]
+    judged: int
+    thin: int
+    poor: tuple[date, ...]
+
+
+def off_surface(priced: PricedChain, settings: ResidualSettings, *, fee_per_contract: float) -> OffSurfaces | Refusal:
+    """Out-of-the-money quotes whose bid or ask lies beyond the fitted surface by more than the fee (USD per contract).
+
+    Thin quotes (little open interest, wide, far out) are left out, and so are expiries whose fit is poor or misses so
+    many quotes that the model, not a quote, is off. Refuses a chain without a fitted quote on a fit to be believed.
+    """
+    if priced.surface is None:
+        return Refusal("no_surface", f"no expiry of {priced.ticker} has a fitted smile")
+    residuals, chain = priced.surface.residuals, priced.chain
+    poor = [piece for piece in priced.slices if not _believed(piece, settings)]
+    rows = np.flatnonzero(np.isfinite(residuals.spreads))
+    rows = rows[chain.is_call[rows] == (priced.k[rows] >= 0)]
+    for piece in poor:
+        rows = np.setdiff1d(rows, piece.rows)
+    points, spreads = residuals.vol_points[rows], residuals.spreads[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        width = np.where(spreads == 0, 0.0, points / spreads)
+    thick = _thick(priced, rows, settings) & (width <= settings.max_spread_points)
+    if not thick.any():
+        numbers = {"fitted_quotes": float(len(rows)), "poor_expiries": float(len(poor))}
+        return Refusal("no_quotes", f"no quote of {priced.ticker} is both fitted well and thick enough", numbers)
+    gain = (np.abs(points) - 0.5 * width) * 0.01 * priced.vega[rows] - fee_per_contract / chain.multiplier[rows]
+    beyond = np.flatnonzero(thick & residuals.mispriced[rows] & (gain > 0))
+    order = beyond[np.lexsort((chain.symbol[rows[beyond]], -gain[beyond]))]
+    quotes = tuple(
+        OffSurface(str(chain.symbol[rows[at]]), float(points[at]), float(spreads[at]), float(gain[at])) for at in order
+    )
+    judged = int(np.count_nonzero(thick))
+    return OffSurfaces(quotes, judged, len(rows) - judged, tuple(piece.expiry for piece in poor))
+
+
+def _believed(piece: ExpirySlice, settings: ResidualSettings) -> bool:
+    quality = None if piece.smile is None else piece.smile.quality
+    return quality is not None and not quality.poor and quality.inside_share >= settings.min_inside_share
+
+
+def _thick(priced: PricedChain, rows: NDArray[np.int64], settings: ResidualSettings) -> Bools:
+    chain = priced.chain
+    held = np.where(np.isfinite(chain.open_interest[rows]), chain.open_interest[rows], chain.volume[rows])
+    near = np.abs(priced.delta[rows]) >= settings.min_delta
+    return np.asarray(near & (np.nan_to_num(held, nan=0.0) >= settings.min_interest))
 
 
 def vix_term(market: MarketData, *, max_gap_days: int, max_age_days: int) -> float | Refusal:

@@ -8,6 +8,7 @@ from app.cli.root import app
 def main() -> None:
     """Run the command line; every failure is one sentence on stderr and an exit code."""
     from app.cli.outcome import guarded
+
     sys.exit(guarded(app, sys.argv[1:]))
 
 

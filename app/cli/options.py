@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
@@ -37,6 +37,16 @@ def instant(text: str | None) -> datetime | None:
     if at.tzinfo is None:
         raise UsageError(f"{text!r} has no UTC offset.", remedy="Add Z for UTC, e.g. 2026-02-12T15:10:00Z.")
     return at.astimezone(UTC)
+
+
+def day(text: str | None) -> date | None:
+    """A calendar date."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date.", remedy="Write e.g. 2026-03-20.") from error
 
 
 def tickers(text: str | None) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """The commands of `desk`, in the order of a day: look, run, review, book, audit; then data, server, machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.cli import audit, data, db, review
-from app.cli.options import AtOption, DebateOption, FeedOption, JsonOption, WatchlistOption, instant, tickers
+from app.cli.options import AtOption, DebateOption, FeedOption, JsonOption, WatchlistOption, day, instant, tickers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +55,25 @@ def regime(feed: FeedOption = None, at: AtOption = None, json: JsonOption = Fals
     from app.cli.regime import regime_command
 
     regime_command(feed=feed, at=instant(at), as_json=json)
+
+
+@app.command()
+def chain(
+    ticker: Annotated[str, typer.Argument(help="Underlying, e.g. SPX.")],
+    at: AtOption = None,
+    expiry: Annotated[
+        str | None, typer.Option("--expiry", metavar="DATE", help="Expiry to show in full. Default: nearest 30 days.")
+    ] = None,
+    feed: FeedOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the pictures: FILE.png, .svg or .pdf.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """One option chain: term structure, smile and fit, Greeks, dealers' exposure, odds, arbitrage, pictures."""
+    from app.cli.chain import chain_command
+
+    chain_command(ticker, feed=feed, at=instant(at), expiry=day(expiry), plot=plot, as_json=json)
 
 
 @app.command()

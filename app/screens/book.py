@@ -1,5 +1,6 @@
 """The account on one screen."""
 
+from itertools import groupby
 from typing import Any, Literal
 
 from rich import box
@@ -62,6 +63,8 @@ def show_book(console: Console, book: Document) -> None:
     counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) or "nothing open or staged"
     facts.add_row("worst case of all", usd(book["worst_case"]), counted)
     facts.add_row("trading", book["trading_state"])
+    for root, names in groupby(book["held_as"], key=lambda item: item["root"]):
+        facts.add_row("held as", root, ", ".join(_held_as(item) for item in names))
     console.print(facts)
     greeks = book["greeks"]
     if greeks is None:
@@ -72,3 +75,9 @@ def show_book(console: Console, book: Document) -> None:
             f"Γ {usd(greeks['gamma'], sign=True, cents=False)} per 1 %  ν {usd(greeks['vega'], sign=True)} per point  "
             f"Θ {usd(greeks['theta'], sign=True)} per day"
         )
+
+
+def _held_as(item: Document) -> str:
+    """One structure that the net contracts form, whichever orders opened them."""
+    name = f"{item['units']} × {item['strategy'].replace('_', ' ')}"
+    return f"[red]{name}, {item['uncovered']} uncovered[/]" if item["uncovered"] else name

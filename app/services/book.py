@@ -11,6 +11,7 @@ from domain.book import Position
 from domain.market import MarketData
 from domain.risk import DollarGreeks
 from domain.snapshot import DeskContext
+from options.tagging import tag_positions
 from portfolio.exposure import OPEN
 from portfolio.valuation import unrealised, worth_of
 
@@ -28,6 +29,7 @@ async def account_book(desk: Desk, at: datetime | None = None) -> dict[str, Any]
         **book_document(context.book),
         "positions": [_position(position) for position in context.book.positions],
         "structures": [plain(item) for item in context.exposures],
+        "held_as": [plain(item) for item in tag_positions(context.book.positions)],
         "unrealised": _unrealised(context),
         "worst_case": plain(sum((item.worst_case for item in context.exposures), Decimal(0))),
         "margin": plain(sum((item.margin for item in context.exposures), Decimal(0))),

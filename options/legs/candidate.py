@@ -10,16 +10,16 @@ import numpy as np
 from domain.contract import Leg, Right, Settlement
 from domain.order import Candidate, Greeks
 from domain.units import CENT, DAYS_PER_YEAR, Floats
+from options.legs.evaluation import LEAST_RISK
 from options.legs.outcomes import compressed, slice_index, tail_loss
 from options.legs.quotes import units_executable
 from options.legs.settings import LegSettings
-from options.legs.valuation import Outcomes, batch
+from options.legs.valuation import batch, outcomes
 from options.payoff import Unbounded, bounded_max_loss, break_evens, crossings, max_profit
 from options.priced import Distribution, ExpirySlice, PricedChain
 from options.strategies import Rows
 
 NOISE = 1e-7  # USD; binary noise that must not cost a cent when amounts are rounded against us
-LEAST_RISK = 0.01  # USD; keeps EV over CVaR finite where the worst twentieth loses nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +91,33 @@ def build(
     Every figure – outcomes, EV, CVaR, break-evens, maximum profit – assumes the worst acceptable premium and fees of
     both sides, so no permitted fill is worse than shown. Outcomes are present values; break-evens and maximum
     profit are those of the payoff at expiry. `settings.model_doubt` of the probability sits on the maximum loss:
-    without it, selling what the model calls impossible would look free. Refuses what cannot be proven to be of
-    defined risk.
+    without it, selling what the model calls impossible would look free. An arbitrage pays the same at every price:
+    nothing is modelled or doubted, and all it pays, or owes at expiry, counts as maximum loss. Refuses what cannot be
+    proven to be of defined risk.
     """
     signed = np.array(quantities, dtype=np.float64)
-    one = batch(priced, rows[None, :], signed, front, settings)
+    certain = family == "arbitrage"
+    doubt = 0.0 if certain else settings.model_doubt
+    one = batch(priced, rows[None, :], signed, front, settings, certain=certain)
     legs = tuple(leg_of(priced, int(row), quantity) for row, quantity in zip(rows, quantities, strict=True))
     worst = int(one.quotes.worst_ticks[0]) * one.quotes.tick
     multiplier = legs[0].multiplier
     proven = bounded_max_loss(legs, float(worst), shortfall_per_share=float(one.shortfall[0]))
     if isinstance(proven, Unbounded):
         return NoCandidate("unbounded", f"The loss of this {strategy} cannot be bounded: {proven.reason}.")
-    loss = proven + one.fees
+    loss = max(proven + one.fees, float(one.max_loss[0])) if certain else proven + one.fees
     if loss < LEAST_RISK:
         return NoCandidate("riskless", "The quotes promise a gain without risk, so they are wrong.", {"loss": loss})
     max_loss = _cents(loss - NOISE, ROUND_CEILING)
-    pnl = Outcomes(priced, one, distribution.prices, settings).matrix(np.array([0]))[0]
-    pnl = np.append(np.maximum(pnl, -float(max_loss)), -float(max_loss))
-    chance = np.append(distribution.probabilities * (1 - settings.model_doubt), settings.model_doubt)
+    pnl = np.maximum(outcomes(priced, one, distribution.prices, settings)[0], -float(max_loss))
+    chance = distribution.probabilities * (1 - doubt)
+    if doubt:
+        pnl, chance = np.append(pnl, -float(max_loss)), np.append(chance, doubt)
     value = float(pnl @ chance)
     risk = max(tail_loss(pnl, chance), LEAST_RISK)
     exact = len({(leg.expiry, leg.settlement) for leg in legs}) == 1
     net = float(worst) - one.fees / multiplier
-    gain = max_profit(legs, net) if exact else float(pnl.max())
+    gain = max_profit(legs, net) if exact and not certain else float(pnl.max())
     premium = worst * multiplier
     return Candidate(
         ticker=priced.ticker,
@@ -129,7 +133,7 @@ def build(
         max_loss=max_loss,
         max_profit=None if gain is None else _cents(gain + NOISE, ROUND_FLOOR),
         payoff_basis="exact" if exact else "bound",
-        breakevens=break_evens(legs, net) if exact else crossings(distribution.prices, pnl[:-1]),
+        breakevens=break_evens(legs, net) if exact else crossings(distribution.prices, pnl[: len(distribution.prices)]),
         pop=min(float(chance[pnl > 0].sum()), 1.0),
         expected_value=value,
         cvar95=risk,
@@ -154,7 +158,7 @@ def build(
             "front_forward": front.forward,
             "carry": float(np.log(front.forward / spot)) / front.tau,
             "expected_price": float(distribution.prices @ distribution.probabilities),
-            "model_doubt": settings.model_doubt,
+            "model_doubt": doubt,
             "return_on_risk": value / float(max_loss),
         },
     )

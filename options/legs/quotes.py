@@ -49,26 +49,33 @@ def net_quotes(priced: PricedChain, rows: Rows, quantities: Floats, *, tick: Dec
     return NetQuotes(mid, natural, limit, np.minimum(worst, limit), tick)
 
 
-def units_executable(priced: PricedChain, rows: Rows, quantities: Floats, settings: LegSettings) -> Floats:
-    """Whole units that quoted sizes allow, shape `(n,)`: the ask's size where we buy, the bid's where we sell.
+def contracts_executable(priced: PricedChain, settings: LegSettings) -> tuple[Floats, Floats]:
+    """Contracts of each row that can be bought at the ask and sold at the bid, each shape `(n,)`.
 
-    Without sizes a share of the day's volume or of open interest, whichever is larger; 0 where nothing is known.
+    The quoted size; without sizes a share of the day's volume or of open interest, whichever is larger; 0 where
+    nothing is known.
     """
     chain = priced.chain
-    size = np.where(quantities > 0, chain.ask_size[rows], chain.bid_size[rows])
-    by_interest = settings.open_interest_share * np.nan_to_num(chain.open_interest[rows])
-    by_volume = settings.volume_share * np.nan_to_num(chain.volume[rows])
-    contracts = np.where(np.isnan(size), np.maximum(by_interest, by_volume), size)
+    by_interest = settings.open_interest_share * np.nan_to_num(chain.open_interest)
+    by_volume = settings.volume_share * np.nan_to_num(chain.volume)
+    likely = np.maximum(by_interest, by_volume)
+    buyable, sellable = (np.where(np.isnan(size), likely, size) for size in (chain.ask_size, chain.bid_size))
+    return buyable, sellable
+
+
+def units_executable(priced: PricedChain, rows: Rows, quantities: Floats, settings: LegSettings) -> Floats:
+    """Whole units that `contracts_executable` allows, shape `(n,)`."""
+    buyable, sellable = contracts_executable(priced, settings)
+    contracts = np.where(quantities > 0, buyable[rows], sellable[rows])
     return np.asarray(np.floor(contracts / np.abs(quantities)).min(axis=1))
 
 
-def legs_liquid(priced: PricedChain, rows: Rows, settings: LegSettings) -> Bools:
-    """Whether every leg's spread and open interest are acceptable, shape `(n,)`. Unknown open interest passes only
-    where sizes are quoted.
+def liquid(priced: PricedChain, settings: LegSettings) -> Bools:
+    """Rows whose spread and open interest are acceptable, shape `(n,)`. Unknown open interest passes only where sizes
+    are quoted.
     """
     chain = priced.chain
-    spread, mid = priced.spread[rows], priced.mid[rows]
-    narrow = (spread <= settings.max_leg_spread * mid) | (spread <= settings.leg_spread_floor + 1e-9)
-    interest = chain.open_interest[rows]
-    unknown = np.isnan(interest) & np.isfinite(chain.bid_size[rows])
-    return np.asarray((narrow & (unknown | (interest >= settings.min_open_interest))).all(axis=1))
+    narrow = priced.spread <= settings.max_leg_spread * priced.mid
+    narrow |= priced.spread <= settings.leg_spread_floor + 1e-9
+    unknown = np.isnan(chain.open_interest) & np.isfinite(chain.bid_size)
+    return np.asarray(narrow & (unknown | (chain.open_interest >= settings.min_open_interest)))

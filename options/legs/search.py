@@ -1,27 +1,23 @@
 """The leg optimiser: every combination the chain quotes, screened, valued and ranked by EV over CVaR95."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.order import Candidate, Intent
-from domain.units import Bools, Floats
+from domain.units import Floats
 from options.distribution import physical
 from options.legs.candidate import NoCandidate, View, build
-from options.legs.outcomes import TAIL, atoms, slice_index
-from options.legs.quotes import legs_liquid, units_executable
+from options.legs.evaluation import SCREENS, evaluate
+from options.legs.outcomes import atoms, slice_index
 from options.legs.settings import LegSettings
-from options.legs.valuation import Batch, Outcomes, batch
 from options.priced import Distribution, ExpirySlice, PricedChain
 from options.selector import StrategyChoice
-from options.strategies import Structure
+from options.strategies import Rows, Structure
 
 ATOMS = 100  # equally likely prices in the first, coarse ranking: one percent each
-BLOCK = 2_048  # structures valued at once, so that temporaries stay in cache
 SHORTLIST = 3  # times `top_k` go on to the exact valuation
 
 
@@ -29,7 +25,8 @@ SHORTLIST = 3  # times `top_k` go on to the exact valuation
 class _Found:
     """Survivors of one front expiry with their coarse scores, best first."""
 
-    batch: Batch
+    rows: Rows
+    front: ExpirySlice
     distribution: Distribution
     scores: Floats
 
@@ -65,10 +62,13 @@ def candidates(
     found = []
     for position in np.unique(fronts):
         front = priced.slices[position]
-        survivors = _screened(priced, structure, rows[fronts == position], front, settings, tally, max_loss)
-        if survivors is not None:
-            distribution = forecast(front, spot=spot, drift=drift, forecast_vol=forecast_vol)
-            found.append(_ranked(priced, survivors, distribution, settings, tally, top_k * SHORTLIST))
+        distribution = forecast(front, spot=spot, drift=drift, forecast_vol=forecast_vol)
+        found.append(
+            _ranked(
+                priced, structure, rows[fronts == position], front, distribution, settings, tally, max_loss=max_loss,
+                keep=top_k * SHORTLIST,
+            )
+        )  # fmt: skip
     best = _exact(priced, structure, found, spot, View(drift, forecast_vol), settings, choice.reason, tally, top_k)
     if not best:
         return _nothing(structure, tally)
@@ -104,77 +104,37 @@ def _front_column(structure: Structure) -> int:
     return [leg.term for leg in structure.template].index("front")
 
 
-def _screened(
-    priced: PricedChain,
-    structure: Structure,
-    rows: NDArray[np.int64],
-    front: ExpirySlice,
-    settings: LegSettings,
-    tally: dict[str, float],
-    max_loss: float,
-) -> Batch | None:
-    """What survives the screens that need no distribution; the tally counts what each took away."""
-    quantities = np.array(structure.quantities, dtype=np.float64)
-    every = batch(priced, rows, quantities, front, settings)
-    alive = np.ones(len(rows), dtype=np.bool_)
-    for name, passed in _screens(priced, structure, every, settings, max_loss).items():
-        tally[name] = tally.get(name, 0.0) + float((alive & ~passed).sum())
-        alive &= passed
-    return every.take(np.flatnonzero(alive)) if alive.any() else None
-
-
-def _screens(
-    priced: PricedChain, structure: Structure, every: Batch, settings: LegSettings, max_loss: float
-) -> Mapping[str, Bools]:
-    quotes, width = every.quotes, np.maximum(every.width, 1e-9)
-    delta = np.abs(priced.delta[every.rows] @ every.quantities)
-    signed = {
-        "debit": quotes.worst_ticks < 0,
-        "credit": quotes.worst_ticks > 0,
-        "either": np.ones(len(quotes.mid), dtype=np.bool_),
-    }
-    rich = quotes.worst >= settings.min_credit_of_width * width if structure.premium == "credit" else signed["either"]
-    gap = every.multiplier * (quotes.mid - quotes.natural)
-    return {
-        "wrong_premium": signed[structure.premium] & (quotes.limit_ticks * quotes.worst_ticks >= 0),
-        "illiquid": legs_liquid(priced, every.rows, settings),
-        "not_executable": units_executable(priced, every.rows, every.quantities, settings) >= 1,
-        "too_large": every.max_loss <= max_loss,
-        "riskless": every.max_loss >= 0.01,
-        "wide": gap <= settings.max_spread_of_loss * every.max_loss,
-        "thin_credit": rich,
-        "delta": delta <= structure.max_abs_delta,
-    }
-
-
 def _ranked(
     priced: PricedChain,
-    survivors: Batch,
+    structure: Structure,
+    rows: Rows,
+    front: ExpirySlice,
     distribution: Distribution,
     settings: LegSettings,
     tally: dict[str, float],
+    *,
+    max_loss: float,
     keep: int,
 ) -> _Found:
-    """Coarse score of every survivor over equally likely prices; the best `keep`."""
-    outcomes = Outcomes(priced, survivors, atoms(distribution, ATOMS), settings)
-    doubt = settings.model_doubt
-    value = (1 - doubt) * outcomes.mean() - doubt * survivors.max_loss
-    tally["best_expected_value"] = max(tally.get("best_expected_value", -np.inf), round(float(value.max()), 6))
-    promising = np.flatnonzero(value > 0)
-    tally["no_edge"] = tally.get("no_edge", 0.0) + float(len(value) - len(promising))
-    scores = np.full(len(value), -np.inf)
-    tail = max(1, round((TAIL - doubt) / (1 - doubt) * ATOMS))
-    for start in range(0, len(promising), BLOCK):
-        some = promising[start : start + BLOCK]
-        pnl = outcomes.matrix(some)
-        likely = (pnl > 0).mean(axis=1) >= settings.min_pop - 1 / ATOMS
-        worst = -np.partition(pnl, tail - 1, axis=1)[:, :tail].mean(axis=1)
-        risk = (doubt * survivors.max_loss[some] + (TAIL - doubt) * worst) / TAIL
-        scores[some] = np.where(likely, value[some] / np.maximum(risk, 0.01), -np.inf)
-    tally["unlikely"] = tally.get("unlikely", 0.0) + float(np.isneginf(scores[promising]).sum())
+    """Coarse score of every structure over equally likely prices; the best `keep`. The tally counts what each screen
+    took away.
+    """
+    found = evaluate(priced, structure, rows, front, atoms(distribution, ATOMS), settings, max_loss=max_loss)
+    counts = np.bincount(found.code, minlength=len(SCREENS))
+    for name, count in zip(SCREENS[1:], counts[1:], strict=True):
+        tally[name] = tally.get(name, 0.0) + float(count)
+    passed = found.code == 0
+    if passed.any():
+        best = round(float(found.value[passed].max()), 6)
+        tally["best_expected_value"] = max(tally.get("best_expected_value", -np.inf), best)
+    promising = passed & (found.value > 0)
+    likely = promising & (found.pop >= settings.min_pop - 1 / ATOMS)
+    for name, taken in (("no_edge", passed & ~promising), ("unlikely", promising & ~likely)):
+        tally[name] = tally.get(name, 0.0) + float(taken.sum())
+    remaining = np.flatnonzero(likely)
+    scores = found.score[remaining]
     order = np.argsort(-scores, kind="stable")[:keep]
-    order = order[np.isfinite(scores[order])]
-    return _Found(survivors.take(order), distribution, scores[order])
+    return _Found(rows[remaining[order]], front, distribution, scores[order])
 
 
 def _exact(
@@ -197,9 +157,9 @@ def _exact(
         each = found[n]
         made = build(
             priced,
-            each.batch.rows[place],
+            each.rows[place],
             structure.quantities,
-            each.batch.front,
+            each.front,
             each.distribution,
             strategy=structure.strategy,
             family=structure.family,

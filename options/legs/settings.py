@@ -6,7 +6,15 @@ from pydantic import Field, field_validator
 
 from domain.errors import DataError
 from domain.record import Record
-from options.strategies import DEFAULTS, AnyStructure, Structure, structure_named
+from options.strategies import PROPOSABLE, AnyStructure, Structure, structure_named
+
+
+class GreekLimits(Record):
+    """Most that one unit's Greeks may be per USD of its maximum loss, either sign. None: no limit."""
+
+    gamma: float | None = Field(default=None, gt=0)  # USD change of delta per 1 % move
+    vega: float | None = Field(default=None, gt=0)  # USD per volatility point
+    theta: float | None = Field(default=None, gt=0)  # USD per calendar day
 
 
 class LegSettings(Record):
@@ -27,6 +35,7 @@ class LegSettings(Record):
     leg_spread_floor: float = Field(default=0.10, ge=0)  # ... unless the spread is this narrow anyway
     max_spread_of_loss: float = Field(default=0.15, gt=0)  # mid-to-natural gap over the loss at stake
     min_credit_of_width: float = Field(default=0.10, ge=0, lt=1)  # credit structures: worst credit over worst gap
+    greeks: GreekLimits = GreekLimits()
     min_pop: float = Field(default=0.20, ge=0, lt=1)
     model_doubt: float = Field(default=0.01, ge=0, lt=0.05)  # probability given to the maximum loss, model or not
     sharpe: float = Field(default=0.5, ge=0)  # drift over volatility that a full price score stands for
@@ -43,7 +52,7 @@ class LegSettings(Record):
 
     def structure(self, name: str) -> Structure:
         """The structure with its configured window. Raises `ConfigError` for an unknown name."""
-        return structure_named(name, (*self.structures, *DEFAULTS))
+        return structure_named(name, (*self.structures, *PROPOSABLE))
 
     def tick_of(self, root: str) -> Decimal:
         """Price increment of a root's combinations, USD per share."""

@@ -1,4 +1,7 @@
-"""Many structures at once: entry price, fees, worst case, and P&L over prices at the front expiry."""
+"""Structures priced one by one as read off the quotes: entry, fees, worst case, and P&L over prices at front expiry.
+
+`options.legs.evaluation` does the same for millions; this is what a candidate's own figures come from.
+"""
 
 from dataclasses import dataclass
 
@@ -32,21 +35,19 @@ class Batch:
     shortfall: Floats
     max_loss: Floats
 
-    def take(self, keep: NDArray[np.int64]) -> "Batch":
-        """The batch restricted to the structures at the positions `keep`."""
-        quotes = NetQuotes(
-            self.quotes.mid[keep],
-            self.quotes.natural[keep],
-            self.quotes.limit_ticks[keep],
-            self.quotes.worst_ticks[keep],
-            self.quotes.tick,
-        )
-        columns = (self.multiplier[keep], self.fees, self.width[keep], self.shortfall[keep], self.max_loss[keep])
-        return Batch(self.rows[keep], self.quantities, self.front, quotes, *columns)
 
-
-def batch(priced: PricedChain, rows: Rows, quantities: Floats, front: ExpirySlice, settings: LegSettings) -> Batch:
-    """Price `rows` (n ≥ 1, all with the same rights column by column) at the quotes and bound their loss."""
+def batch(
+    priced: PricedChain,
+    rows: Rows,
+    quantities: Floats,
+    front: ExpirySlice,
+    settings: LegSettings,
+    *,
+    certain: bool = False,
+) -> Batch:
+    """Price `rows` (n ≥ 1, all with the same rights column by column) at the quotes and bound their loss. Of structures
+    with a `certain` outcome all that is paid, or owed at expiry, counts as at stake.
+    """
     chain = priced.chain
     tick = settings.tick_of(front.root)
     quotes = net_quotes(priced, rows, quantities, tick=tick, slippage=settings.slippage)
@@ -55,36 +56,28 @@ def batch(priced: PricedChain, rows: Rows, quantities: Floats, front: ExpirySlic
     multiplier = chain.multiplier[rows[:, 0]]
     fees = 2 * float(settings.fee_per_contract) * float(np.abs(quantities).sum())
     max_loss = multiplier * (shortfall - worst - quotes.worst) + fees
+    if certain:
+        max_loss = np.maximum(max_loss, multiplier * np.maximum(-quotes.worst, -worst) + fees)
     return Batch(rows, quantities, front, quotes, multiplier, fees, -worst, shortfall, max_loss)
 
 
-class Outcomes:
-    """P&L of a batch at given prices, USD per unit: each contract is valued once, however many structures hold it.
+def outcomes(priced: PricedChain, batch: Batch, prices: Floats, settings: LegSettings) -> Floats:
+    """P&L of a batch at `prices` `(m,)` of the front expiry, USD per unit, shape `(n, m)`; each contract valued once.
 
     Values at the front expiry are discounted to today, when the premium changes hands: otherwise interest alone
     would make paid-for structures look good.
     """
+    held, place = np.unique(batch.rows, return_inverse=True)
+    values = present_values(priced, held, batch.front, prices, settings)
+    pnl = np.tile(batch.quotes.worst[:, None], len(prices))
+    for column, quantity in enumerate(batch.quantities):
+        pnl += quantity * values[place.reshape(batch.rows.shape)[:, column]]
+    return np.asarray(pnl * batch.multiplier[:, None] - batch.fees)
 
-    def __init__(self, priced: PricedChain, batch: Batch, prices: Floats, settings: LegSettings) -> None:
-        """`prices` has shape `(m,)`, USD per share at the front expiry."""
-        held, self._place = np.unique(batch.rows, return_inverse=True)
-        later = contract_values(priced, held, batch.front, prices, slippage=settings.slippage)
-        self._values = later * min(batch.front.discount, 1.0)
-        self._place = self._place.reshape(batch.rows.shape)
-        self._batch = batch
 
-    def mean(self) -> Floats:
-        """Mean P&L over equally likely prices, shape `(n,)`; linear in the legs, so no matrix is needed."""
-        held = self._batch
-        value = self._values.mean(axis=1)[self._place] @ held.quantities
-        return np.asarray(held.multiplier * (held.quotes.worst + value) - held.fees)
-
-    def matrix(self, keep: NDArray[np.int64]) -> Floats:
-        """P&L of the structures at positions `keep`, shape `(len(keep), m)`."""
-        held = self._batch
-        pnl = np.tile(held.quotes.worst[keep][:, None], self._values.shape[1])
-        for column, quantity in enumerate(held.quantities):
-            pnl += quantity * self._values[self._place[keep, column]]
-        pnl *= held.multiplier[keep][:, None]
-        pnl -= held.fees
-        return pnl
+def present_values(
+    priced: PricedChain, rows: NDArray[np.int64], front: ExpirySlice, prices: Floats, settings: LegSettings
+) -> Floats:
+    """`contract_values` of `rows`, discounted from the front expiry to today, USD per share, `(len(rows), m)`."""
+    later = contract_values(priced, rows, front, prices, slippage=settings.slippage)
+    return np.asarray(later * min(front.discount, 1.0))

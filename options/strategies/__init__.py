@@ -1,4 +1,7 @@
-"""The closed family of structures that may be proposed. All are of defined risk; the registry is this page."""
+"""The closed family of structures that may be proposed, all of defined risk; the registry is this page.
+
+What an account may hold but the desk never proposes is another type: `options.strategies.recognised`.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -17,6 +20,7 @@ from options.strategies.call_diagonal import CallDiagonal
 from options.strategies.call_ratio_backspread import CallRatioBackspread
 from options.strategies.iron_butterfly import IronButterfly
 from options.strategies.iron_condor import IronCondor
+from options.strategies.long_box import LongBox
 from options.strategies.long_call import LongCall
 from options.strategies.long_put import LongPut
 from options.strategies.long_straddle import LongStraddle
@@ -25,7 +29,17 @@ from options.strategies.put_butterfly import PutButterfly
 from options.strategies.put_calendar import PutCalendar
 from options.strategies.put_diagonal import PutDiagonal
 from options.strategies.put_ratio_backspread import PutRatioBackspread
-from options.strategies.structure import ExitRules, Family, GreekSigns, LegTemplate, Rows, Structure
+from options.strategies.short_box import ShortBox
+from options.strategies.structure import (
+    MARGIN_RULES,
+    ExitRules,
+    Family,
+    GreekSigns,
+    LegTemplate,
+    MarginRule,
+    Rows,
+    Structure,
+)
 
 AnyStructure = Annotated[
     LongCall
@@ -46,7 +60,9 @@ AnyStructure = Annotated[
     | CallDiagonal
     | PutDiagonal
     | CallRatioBackspread
-    | PutRatioBackspread,
+    | PutRatioBackspread
+    | LongBox
+    | ShortBox,
     Field(discriminator="strategy"),
 ]
 """One structure with its search window; `strategy` is its name in YAML."""
@@ -72,13 +88,18 @@ DEFAULTS: tuple[AnyStructure, ...] = (
     CallRatioBackspread(),
     PutRatioBackspread(),
 )
-"""Every structure with its default window, in the order of the registry."""
+"""Every structure that a view may lead to with its default window, in the order of the registry."""
 
-FAMILIES: dict[str, Family] = {structure.strategy: structure.family for structure in DEFAULTS}
+ARBITRAGE: tuple[AnyStructure, ...] = (LongBox(), ShortBox())
+"""Those that no view leads to: only quotes that pay for themselves."""
+
+PROPOSABLE: tuple[AnyStructure, ...] = (*DEFAULTS, *ARBITRAGE)
+
+FAMILIES: dict[str, Family] = {structure.strategy: structure.family for structure in PROPOSABLE}
 """Family of each strategy, by its name."""
 
 
-def structure_named(name: str, among: Sequence[Structure] = DEFAULTS) -> Structure:
+def structure_named(name: str, among: Sequence[Structure] = PROPOSABLE) -> Structure:
     """The structure called `name`. Raises `ConfigError` listing those there are."""
     for structure in among:
         if structure.strategy == name:
@@ -88,13 +109,17 @@ def structure_named(name: str, among: Sequence[Structure] = DEFAULTS) -> Structu
 
 
 __all__ = [
+    "ARBITRAGE",
     "DEFAULTS",
     "FAMILIES",
+    "MARGIN_RULES",
+    "PROPOSABLE",
     "AnyStructure",
     "ExitRules",
     "Family",
     "GreekSigns",
     "LegTemplate",
+    "MarginRule",
     "Rows",
     "Structure",
     "structure_named",

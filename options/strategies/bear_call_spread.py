@@ -22,10 +22,11 @@ class BearCallSpread(Structure):
     """Short the lower call, long the higher."""
 
     family = "credit_vertical"
-    template = (LegTemplate(CALL, 1), LegTemplate(CALL, -1))
+    template = (LegTemplate(CALL, 1, level=1), LegTemplate(CALL, -1, level=0))
     signs = GreekSigns(delta=-1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "credit"
+    margin = "strike_gap"
     directions = frozenset({BEAR})
     vol_views = frozenset({"short", "none"})
     regimes = NOT_CRISIS

@@ -23,10 +23,11 @@ class BearPutSpread(Structure):
     """Long the higher put, short the lower; the other way round is a bull spread."""
 
     family = "debit_vertical"
-    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -1))
+    template = (LegTemplate(PUT, 1, level=1), LegTemplate(PUT, -1, level=0))
     signs = GreekSigns(delta=-1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({BEAR})
     vol_views = EVERY_VOL_VIEW
     regimes = EVERY_REGIME

@@ -26,10 +26,12 @@ class BrokenWingButterfly(Structure):
     """Long one put above, short two at the body, long one further below."""
 
     family = "butterfly"
-    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -2), LegTemplate(PUT, 1))
+    template = (LegTemplate(PUT, 1, level=0), LegTemplate(PUT, -2, level=1), LegTemplate(PUT, 1, level=2))
+    wings = "unequal"
     signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=0)
     shape = "limited loss, limited gain"
     premium = "either"
+    margin = "strike_gap"
     directions = frozenset({BULL, FLAT})
     vol_views = frozenset({"short", "none"})
     regimes = NOT_CRISIS

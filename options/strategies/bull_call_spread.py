@@ -23,10 +23,11 @@ class BullCallSpread(Structure):
     """Long the lower call, short the higher."""
 
     family = "debit_vertical"
-    template = (LegTemplate(CALL, 1), LegTemplate(CALL, -1))
+    template = (LegTemplate(CALL, 1, level=0), LegTemplate(CALL, -1, level=1))
     signs = GreekSigns(delta=1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({BULL})
     vol_views = EVERY_VOL_VIEW
     regimes = EVERY_REGIME

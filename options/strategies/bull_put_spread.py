@@ -22,10 +22,11 @@ class BullPutSpread(Structure):
     """Short the higher put, long the lower."""
 
     family = "credit_vertical"
-    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -1))
+    template = (LegTemplate(PUT, 1, level=0), LegTemplate(PUT, -1, level=1))
     signs = GreekSigns(delta=1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "credit"
+    margin = "strike_gap"
     directions = frozenset({BULL})
     vol_views = frozenset({"short", "none"})
     regimes = NOT_CRISIS

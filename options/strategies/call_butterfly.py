@@ -24,10 +24,12 @@ class CallButterfly(Structure):
     """Long one call below, short two at the body, long one above; equal wings."""
 
     family = "butterfly"
-    template = (LegTemplate(CALL, 1), LegTemplate(CALL, -2), LegTemplate(CALL, 1))
+    template = (LegTemplate(CALL, 1, level=0), LegTemplate(CALL, -2, level=1), LegTemplate(CALL, 1, level=2))
+    wings = "equal"
     signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({FLAT})
     vol_views = frozenset({"short", "none"})
     regimes = NOT_CRISIS

@@ -23,10 +23,11 @@ class CallDiagonal(Structure):
     """Short a front call out of the money, long a back call below it, nearer the money."""
 
     family = "calendar"
-    template = (LegTemplate(CALL, -1), LegTemplate(CALL, 1, "back"))
+    template = (LegTemplate(CALL, -1, level=1), LegTemplate(CALL, 1, "back", level=0))
     signs = GreekSigns(delta=1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({BULL})
     vol_views = frozenset({"long", "none"})
     regimes = NOT_CRISIS

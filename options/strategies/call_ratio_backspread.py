@@ -8,7 +8,6 @@ from options.strategies.enumeration import expiries, stacked, usd, verticals
 from options.strategies.structure import (
     BULL,
     CALL,
-    FLAT,
     Days,
     DeltaRange,
     ExitRules,
@@ -24,11 +23,12 @@ class CallRatioBackspread(Structure):
     """Short one call near the money, long two further above."""
 
     family = "backspread"
-    template = (LegTemplate(CALL, -1), LegTemplate(CALL, 2))
+    template = (LegTemplate(CALL, -1, level=0), LegTemplate(CALL, 2, level=1))
     signs = GreekSigns(delta=0, gamma=1, vega=1, theta=-1)
     shape = "limited loss, open gain"
-    premium = "either"
-    directions = frozenset({BULL, FLAT})
+    premium = "financed"
+    margin = "strike_gap"
+    directions = frozenset({BULL})
     vol_views = frozenset({"long"})
     regimes = frozenset({Regime.HIGH_VOL, Regime.CRISIS})
 

@@ -115,6 +115,14 @@ def strangles(puts: Side, calls: Side, *, delta: Range, same_strike: bool, balan
     return np.stack([puts.rows[i], calls.rows[j]], axis=1)
 
 
+def boxes(calls: Side, puts: Side, *, width: Range) -> Rows:
+    """(call, call, put, put) at two strikes that quote both rights: lower and upper call, lower and upper put."""
+    strike, call, put = np.intersect1d(calls.strike, puts.strike, assume_unique=True, return_indices=True)
+    gap = strike[None, :] - strike[:, None]
+    low, high = np.nonzero(within(gap, width) & (gap > SAME_STRIKE))
+    return np.stack([calls.rows[call[low]], calls.rows[call[high]], puts.rows[put[low]], puts.rows[put[high]]], axis=1)
+
+
 def calendars(near: Side, far: Side, *, delta: Range) -> Rows:
     """(front, back) of one strike with the front's delta within `delta`."""
     same = np.abs(far.strike[None, :] - near.strike[:, None]) < SAME_STRIKE

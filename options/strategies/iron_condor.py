@@ -25,10 +25,16 @@ class IronCondor(Structure):
     """Short strangle inside a long, wider one of equal wings."""
 
     family = "short_volatility"
-    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -1), LegTemplate(CALL, -1), LegTemplate(CALL, 1))
+    template = (
+        LegTemplate(PUT, 1, level=0),
+        LegTemplate(PUT, -1, level=1),
+        LegTemplate(CALL, -1, level=2),
+        LegTemplate(CALL, 1, level=3),
+    )
     signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
     shape = "limited loss, limited gain"
     premium = "credit"
+    margin = "strike_gap"
     directions = frozenset({FLAT})
     vol_views = frozenset({"short"})
     regimes = NOT_CRISIS

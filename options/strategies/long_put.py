@@ -26,6 +26,7 @@ class LongPut(Structure):
     signs = GreekSigns(delta=-1, gamma=1, vega=1, theta=-1)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({BEAR})
     vol_views = frozenset({"long", "none"})
     regimes = EVERY_REGIME

@@ -25,10 +25,11 @@ class LongStrangle(Structure):
     """Long a put below and a call above the market."""
 
     family = "long_volatility"
-    template = (LegTemplate(PUT, 1), LegTemplate(CALL, 1))
+    template = (LegTemplate(PUT, 1, level=0), LegTemplate(CALL, 1, level=1))
     signs = GreekSigns(delta=0, gamma=1, vega=1, theta=-1)
     shape = "limited loss, open gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({FLAT})
     vol_views = frozenset({"long"})
     regimes = EVERY_REGIME

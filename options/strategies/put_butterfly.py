@@ -24,10 +24,12 @@ class PutButterfly(Structure):
     """Long one put above, short two at the body, long one below; equal wings."""
 
     family = "butterfly"
-    template = (LegTemplate(PUT, 1), LegTemplate(PUT, -2), LegTemplate(PUT, 1))
+    template = (LegTemplate(PUT, 1, level=0), LegTemplate(PUT, -2, level=1), LegTemplate(PUT, 1, level=2))
+    wings = "equal"
     signs = GreekSigns(delta=0, gamma=-1, vega=-1, theta=1)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({FLAT})
     vol_views = frozenset({"short", "none"})
     regimes = NOT_CRISIS

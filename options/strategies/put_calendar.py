@@ -29,6 +29,7 @@ class PutCalendar(Structure):
     signs = GreekSigns(delta=0, gamma=-1, vega=1, theta=1)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({FLAT})
     vol_views = EVERY_VOL_VIEW
     regimes = CALM

@@ -23,10 +23,11 @@ class PutDiagonal(Structure):
     """Short a front put out of the money, long a back put above it, nearer the money."""
 
     family = "calendar"
-    template = (LegTemplate(PUT, -1), LegTemplate(PUT, 1, "back"))
+    template = (LegTemplate(PUT, -1, level=0), LegTemplate(PUT, 1, "back", level=1))
     signs = GreekSigns(delta=-1, gamma=0, vega=0, theta=0)
     shape = "limited loss, limited gain"
     premium = "debit"
+    margin = "paid_in_full"
     directions = frozenset({BEAR})
     vol_views = frozenset({"long", "none"})
     regimes = NOT_CRISIS

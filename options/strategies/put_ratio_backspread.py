@@ -7,7 +7,6 @@ from options.priced import PricedChain
 from options.strategies.enumeration import expiries, stacked, usd, verticals
 from options.strategies.structure import (
     BEAR,
-    FLAT,
     PUT,
     Days,
     DeltaRange,
@@ -24,11 +23,12 @@ class PutRatioBackspread(Structure):
     """Short one put near the money, long two further below."""
 
     family = "backspread"
-    template = (LegTemplate(PUT, -1), LegTemplate(PUT, 2))
+    template = (LegTemplate(PUT, -1, level=1), LegTemplate(PUT, 2, level=0))
     signs = GreekSigns(delta=0, gamma=1, vega=1, theta=-1)
     shape = "limited loss, limited gain"
-    premium = "either"
-    directions = frozenset({BEAR, FLAT})
+    premium = "financed"
+    margin = "strike_gap"
+    directions = frozenset({BEAR})
     vol_views = frozenset({"long"})
     regimes = frozenset({Regime.HIGH_VOL, Regime.CRISIS})
 

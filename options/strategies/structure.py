@@ -1,6 +1,7 @@
 """What every structure says about itself, and its one verb: which rows of a chain could form it."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -26,9 +27,27 @@ Family = Literal[
     "long_volatility",
     "calendar",
     "backspread",
+    "arbitrage",
 ]
-Premium = Literal["debit", "credit", "either"]
-RiskShape = Literal["limited loss, limited gain", "limited loss, open gain"]
+Premium = Literal["debit", "credit", "either", "financed"]
+"""What opening must bring: `financed` is even or better, the sold legs pay for the bought ones."""
+RiskShape = Literal["limited loss, limited gain", "limited loss, open gain", "no loss, no gain"]
+"""`no loss, no gain`: the same outcome at every price, so nothing beyond what the quotes mislaid."""
+Wings = Literal["equal", "unequal", "any"]
+"""Whether the outer strikes lie equally far from the body."""
+
+MarginRule = Literal["paid_in_full", "strike_gap", "uncovered", "uncovered_pair", "shares", "cash_secured"]
+MARGIN_RULES: Mapping[MarginRule, str] = {
+    "paid_in_full": "The premium, paid when bought: long options lend nothing.",
+    "strike_gap": "The most that the strikes can cost at expiry, less the premium received.",
+    "uncovered": "Premium plus the larger of 20 % of the underlying (broad index: 15 %) less what the option is out of "
+    "the money, and 10 % of the underlying (put: of its strike), for each uncovered option.",
+    "uncovered_pair": "The larger of both sides' uncovered requirements, plus the other side's premium.",
+    "shares": "Half the value of shares held, half as much again as the proceeds of shares sold short; the options "
+    "they cover need nothing.",
+    "cash_secured": "The strike in cash for each share that may be put.",
+}
+"""What a broker asks for, in words (Regulation T, FINRA Rule 4210(f)(2))."""
 
 BULL, BEAR, FLAT = Verdict.BULL, Verdict.BEAR, Verdict.INCONCLUSIVE
 CALL, PUT = Right.CALL, Right.PUT
@@ -61,11 +80,14 @@ WidthRange = Annotated[tuple[float, float], AfterValidator(_ascending), AfterVal
 
 
 class LegTemplate(NamedTuple):
-    """One leg: right, signed ratio (long positive) and whether it lives until the front or the back expiry."""
+    """One leg: right, signed ratio (long positive), whether it lives until the front or the back expiry, and the place
+    of its strike in the ladder: equal levels share a strike, higher levels lie above.
+    """
 
     right: Right
     quantity: int
     term: Literal["front", "back"] = "front"
+    level: int = 0
 
 
 class GreekSigns(NamedTuple):
@@ -86,16 +108,18 @@ class ExitRules(Record):
 
 
 class Structure(Record):
-    """A defined-risk structure as data. Fields are the search window, loadable from YAML; class variables are
-    what the type *is*. A subclass adds a `Literal` tag and `search`.
+    """A defined-risk structure as data, one that may be proposed. Fields are the search window, loadable from YAML;
+    class variables are what the type *is*. A subclass adds a `Literal` tag and `search`.
     """
 
     family: ClassVar[Family]
     template: ClassVar[tuple[LegTemplate, ...]]
+    wings: ClassVar[Wings] = "any"
     signs: ClassVar[GreekSigns]
     shape: ClassVar[RiskShape]
     premium: ClassVar[Premium]
-    directions: ClassVar[frozenset[Verdict]]
+    margin: ClassVar[MarginRule]
+    directions: ClassVar[frozenset[Verdict]]  # empty, like the next: no view leads here
     vol_views: ClassVar[frozenset[VolView]]
     regimes: ClassVar[frozenset[Regime]]
 
@@ -114,6 +138,11 @@ class Structure(Record):
         multipliers = priced.chain.multiplier[rows]
         same = np.all(multipliers == multipliers[:, :1], axis=1)
         return np.asarray(rows[same], dtype=np.int64)
+
+    @property
+    def certain(self) -> bool:
+        """Whether the outcome is the same at every price: no model is in doubt, and all it pays or owes is at stake."""
+        return self.family == "arbitrage"
 
     @property
     def quantities(self) -> tuple[int, ...]:

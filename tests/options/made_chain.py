@@ -9,9 +9,32 @@ from domain.market import Chain
 from domain.sessions import expiry_instant, session_before, session_on_or_after
 from domain.units import from_datetime64, to_datetime64, year_fraction
 from options import black
-from options.priced import ExpirySlice, PricedChain, Smile
+from options.priced import ExpirySlice, PricedChain, SliceQuality, Smile
+from options.surface import Residuals, VolSurface
+from options.svi_forms import RawSvi
 
 AS_OF = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
+PERFECT = SliceQuality(0.0, 1.0, 0.0, 58, "svi", poor=False, reason="")
+
+
+def svi_slice(*, tau, vol, skew=0.0, curve=0.0):
+    """The slice centred at the forward whose volatility there is vol + skew·k + curve·k² to second order."""
+    level, slope, bend = vol**2 * tau, 2 * vol * skew * tau, (2 * skew**2 + 4 * vol * curve) * tau
+    if bend == 0:
+        return RawSvi(level, 0.0, 0.0, 0.0, 1.0)
+    sigma = 2 * abs(slope) / bend if slope else 0.5
+    return RawSvi(level - bend * sigma**2, bend * sigma, slope / (bend * sigma), 0.0, sigma)
+
+
+def made_smile(*, tau=0.5, forward=100.0, k_low=-0.6, k_high=0.6, **shape):
+    """A smile of that slice, with perfect quality."""
+    return Smile(tau, forward, svi_slice(tau=tau, **shape), k_low, k_high, PERFECT)
+
+
+def made_surface(smiles, *, spot=100.0, as_of=AS_OF, rows=0):
+    """A surface of those smiles, none of whose `rows` was fitted."""
+    nothing = np.full(rows, np.nan)
+    return VolSurface("XYZ", as_of, spot, tuple(smiles), Residuals(nothing, nothing, nothing > 0))
 
 
 def made_chain(
@@ -34,7 +57,7 @@ def made_chain(
     as_of=AS_OF,
     standard=True,
 ):
-    """vol(k) = vol + term·tau + skew·k + curve·k², both rights on one strike ladder at every expiry."""
+    """vol(k) = vol + term·tau + skew·k + curve·k² near the money, both rights on one strike ladder at every expiry."""
     ladder = np.arange(np.ceil(spot * (1 - reach) / step), np.floor(spot * (1 + reach) / step) + 1) * step
     columns = {name: [] for name in ("expiry", "expires", "strike", "is_call", "tau", "forward", "discount", "smile")}
     slices, start = [], 0
@@ -46,8 +69,7 @@ def made_chain(
         expires = to_datetime64(expiry_instant(expiry, am_settled=False))
         tau = float(year_fraction(as_of, np.array([expires]))[0])
         forward, discount = spot * np.exp((rate - dividend_yield) * tau), np.exp(-rate * tau)
-        knots = np.linspace(-0.6, 0.6, 61)
-        smile = Smile(tau, forward, knots, np.maximum(vol + term * tau + skew * knots + curve * knots**2, 0.02))
+        smile = made_smile(tau=tau, forward=forward, vol=vol + term * tau, skew=skew, curve=curve)
         count = 2 * len(ladder)
         columns["expiry"] += [np.datetime64(expiry)] * count
         columns["expires"] += [expires] * count
@@ -135,4 +157,5 @@ def made_chain(
         charm=greeks.charm,
         slices=tuple(slices),
         notes=(),
+        surface=made_surface([piece.smile for piece in slices], spot=spot, as_of=as_of, rows=n),
     )

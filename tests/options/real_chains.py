@@ -1,6 +1,7 @@
 """Chains of the shared market data, built without any feed: what a test of the numerics needs and no more."""
 
 from datetime import UTC, date
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ from domain.contract import Right, occ_symbol
 from domain.market import Chain
 from domain.sessions import expiry_instant, session_close
 from domain.units import to_datetime64
+from feeds.importers.presets import recognise
+from feeds.importers.table import read_table
 from options.rates import RateCurve
 
 YEARS = np.array([1 / 12, 0.25, 0.5, 1.0, 2.0])
@@ -68,3 +71,10 @@ def _chain(table, ticker, as_of, roots, *, european):
         ask_size=np.full(count, np.nan),
         vendor_iv=table["implied_vol"].to_numpy(float),
     )
+
+
+@lru_cache(maxsize=2)
+def captured(path):
+    """Every chain of one shared file, as the feeds read it."""
+    table = read_table(path.name, path.read_bytes())
+    return recognise(table).read(table).chains

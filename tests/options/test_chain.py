@@ -12,10 +12,10 @@ from domain.units import year_fraction
 from options.black import IvStatus
 from options.chain import Flag, forward_curve, implied_spot, price_chain
 from options.hygiene import flag_rows
+from options.measures import atm_vol_at, risk_reversal_25
 from options.priced import ChainRefusal, PricedChain
 from options.rates import RateCurve
 from options.settings import ChainSettings
-from options.surface import atm_vol_at, risk_reversal_25
 from tests.options.made_chain import AS_OF, made_chain
 from tests.options.real_chains import CURVE_2019_06, CURVE_2026_02, snapshot, spx_close
 
@@ -79,7 +79,7 @@ def test_same_chain_same_bytes_whatever_the_order_of_its_rows():
     one, other = priced(made), priced(made.rows(shuffled))
     for name in ("iv", "delta", "vega", "flags", "forward"):
         assert getattr(one, name)[shuffled].tobytes() == getattr(other, name).tobytes(), name
-    assert [s.smile.knots_vol.tobytes() for s in one.slices] == [s.smile.knots_vol.tobytes() for s in other.slices]
+    assert [s.smile.svi for s in one.slices] == [s.smile.svi for s in other.slices]
 
 
 @pytest.mark.parametrize(

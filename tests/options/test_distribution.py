@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from domain.errors import DataError
 from options import black
 from options.distribution import expectation, physical, probability_between, risk_neutral
-from options.priced import Distribution, Smile
-from options.surface import fit_smile, smile_cdf, smile_vol
-from tests.options.test_surface import quotes
+from options.priced import Distribution
+from options.smile import smile_cdf, smile_vol
+from tests.options.made_chain import made_smile
 
 
 @pytest.fixture(scope="module")
 def smile():
-    return fit_smile(**quotes(noise=0.001))
+    return made_smile(tau=30 / 365, vol=0.2, skew=-0.35, curve=1.0)
 
 
 def test_probabilities_add_to_one_and_the_mean_is_the_forward(smile):
@@ -47,7 +47,7 @@ def test_the_tilt_of_the_smile_is_in_the_probabilities(smile):
 
 
 def test_flat_smile_is_lognormal():
-    found = risk_neutral(Smile(0.5, 100.0, np.array([0.0]), np.array([0.3])), 2_000)
+    found = risk_neutral(made_smile(tau=0.5, vol=0.3), 2_000)
     logs = np.log(found.prices / 100)
     mean = float(expectation(found, logs))
     assert mean == pytest.approx(-0.5 * 0.3**2 * 0.5, abs=1e-5)
@@ -60,10 +60,11 @@ def test_flat_smile_is_lognormal():
     drift=st.floats(-0.5, 0.5),
     vol=st.floats(0.02, 2),
     tau=st.floats(1 / 365, 2),
-    tilt=st.floats(-0.15, 0.15),
+    tilt=st.floats(-0.5, 0.5),
 )
 def test_physical_has_the_mean_and_the_deviation_asked_for(spot, drift, vol, tau, tilt):
-    market = Smile(tau, spot, np.array([-0.5, 0.0, 0.5]) * np.sqrt(tau), np.array([0.3 - tilt, 0.25, 0.3 + tilt]))
+    # one shape in deviations at every maturity
+    market = made_smile(tau=tau, forward=spot, vol=0.25, skew=tilt * 0.15 / np.sqrt(tau), curve=0.15 / tau)
     found = physical(market, spot=spot, drift=drift, forecast_vol=vol, tau=tau)
     assert float(expectation(found, found.prices)) == pytest.approx(spot * np.exp(drift * tau), rel=1e-9)
     logs = np.log(found.prices)

@@ -202,3 +202,36 @@ def test_grid_meets_the_payoff_at_expiry_and_the_premium_today():
         pnl_grid(legs, net_premium_per_share=-3.0, times=late, vol_shifts=np.array([0.0]), **shared)
     with pytest.raises(DataError, match="no volatility"):
         pnl_grid([call(100, 1, iv=None)], net_premium_per_share=-3.0, times=times, vol_shifts=np.array([0.0]), **shared)
+
+
+def test_grid_is_the_sum_of_its_legs_and_gains_with_volatility_where_vega_is_long():
+    legs = [call(100, 1), put(90, -2), call(110, -1, expiry=FAR, iv=0.3)]
+    shared = {
+        "spots": np.array([70.0, 95.0, 100.0, 140.0]),
+        "times": [datetime(2026, 3, 2, 17, tzinfo=UTC), datetime(2026, 4, 1, 20, tzinfo=UTC)],
+        "vol_shifts": np.array([-0.05, 0.0, 0.1]),
+        "rate": 0.03,
+        "dividend_yield": 0.01,
+    }
+    whole = pnl_grid(legs, net_premium_per_share=1.5, **shared)
+    parts = sum(pnl_grid([one], net_premium_per_share=0.0, **shared) for one in legs)
+    assert whole == pytest.approx(parts + 150.0)
+    long_call = pnl_grid([call(100, 1)], net_premium_per_share=-3.0, **shared)
+    assert np.all(np.diff(long_call, axis=2) >= 0)
+    assert np.all(np.diff(long_call[1:3, 0], axis=1) > 1)
+
+
+def test_grid_of_one_leg_equals_quantlib():
+    import QuantLib as ql  # noqa: N813 - its documented alias
+
+    at, spot, vol, rate, carry = datetime(2026, 3, 2, 17, tzinfo=UTC), 104.0, 0.25, 0.03, 0.01
+    expires = datetime(2026, 4, 17, 20, tzinfo=UTC)
+    years = (expires - at).total_seconds() / (365 * 86_400)
+    discount = np.exp(-rate * years)
+    forward = spot * np.exp((rate - carry) * years)
+    expected = ql.blackFormula(ql.Option.Put, 110.0, forward, vol * np.sqrt(years), discount)
+    grid = pnl_grid(
+        [put(110, 1, iv=0.2)], net_premium_per_share=0.0, spots=np.array([spot]), times=[at],
+        vol_shifts=np.array([0.05]), rate=rate, dividend_yield=carry,
+    )  # fmt: skip
+    assert grid[0, 0, 0] == pytest.approx(100 * expected, rel=1e-12)

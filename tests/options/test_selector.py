@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from domain.debate import Verdict
 from domain.regime import Regime
-from options.selector import CRISIS_FAMILIES, NoStrategy, StrategyTable, families_for, select
-from options.strategies import DEFAULTS, FAMILIES
+from options.selector import CRISIS_FAMILIES, NoStrategy, StrategyTable, families_for, select, select_arbitrage
+from options.strategies import ARBITRAGE, DEFAULTS, FAMILIES
+from options.tagging import RECOGNISED
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config" / "strategies.yaml").read_text())
 TABLE = StrategyTable.model_validate(CONFIG["selector"])
@@ -75,6 +76,12 @@ def test_low_iv_rank_and_neutral_puts_calendars_and_butterflies_before_the_condo
     assert "iron_condor" not in names(iv_rank=0.1, iv_premium=None)
 
 
+@pytest.mark.parametrize("vol_view", ["long", "short"])
+@pytest.mark.parametrize("regime", [Regime.LOW_VOL, Regime.NEUTRAL])
+def test_low_iv_rank_without_a_price_view_starts_with_a_calendar_whatever_the_vol_view(vol_view, regime):
+    assert names(vol_view=vol_view, regime=regime, iv_rank=0.1)[0].endswith("calendar")
+
+
 def test_high_iv_rank_and_neutral_is_defined_risk_credit():
     assert names(iv_rank=0.9)[0] == "iron_condor"
 
@@ -101,6 +108,36 @@ def test_backspread_where_a_crash_or_trend_is_the_view_in_high_volatility(verdic
     expected = "call_ratio_backspread" if verdict is BULL else "put_ratio_backspread"
     assert names(verdict=verdict, vol_view="long", regime=Regime.HIGH_VOL)[0] == expected
     assert expected not in names(verdict=verdict, vol_view="long", regime=Regime.LOW_VOL)
+
+
+@pytest.mark.parametrize("regime", [Regime.HIGH_VOL, Regime.CRISIS])
+def test_no_backspread_without_a_crash_or_trend_in_view(regime):
+    chosen_names = names(vol_view="long", regime=regime)
+    assert not any(name.endswith("backspread") for name in chosen_names)
+
+
+@pytest.mark.parametrize(("verdict", "skew", "first"), [(BULL, "puts_rich", "bull_put_spread"),
+                                                        (BEAR, "calls_rich", "bear_call_spread"),
+                                                        (BULL, "calls_rich", "bull_call_spread")])  # fmt: skip
+def test_the_dear_side_of_the_skew_is_sold(verdict, skew, first):
+    assert names(verdict=verdict, vol_view="none", skew=skew)[0] == first
+
+
+def test_only_an_arbitrage_signal_on_european_options_leads_to_a_box():
+    boxes = [structure.strategy for structure in ARBITRAGE]
+    found = select_arbitrage(signalled=True, european=True)
+    assert [choice.strategy for choice in found] == boxes
+    assert select_arbitrage(signalled=False, european=True).code == "no_edge"
+    assert select_arbitrage(signalled=True, european=False).code == "early_exercise"
+    for box in boxes:
+        with pytest.raises(ValidationError, match="does not suit"):
+            StrategyTable.model_validate({"rows": [{"strategies": [box], "reason": "x"}]})
+
+
+def test_structures_that_are_only_recognised_cannot_stand_in_the_table():
+    for item in RECOGNISED:
+        with pytest.raises(ValidationError, match=item.strategy):
+            StrategyTable.model_validate({"rows": [{"strategies": [item.strategy], "reason": "x"}]})
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -157,7 +194,9 @@ def test_every_combination_is_answered_and_every_choice_suits_the_verdict():
                             assert vol_view in structures[choice.strategy].vol_views
                             assert regime in structures[choice.strategy].regimes
                             assert choice.family == FAMILIES[choice.strategy]
-    assert met == set(FAMILIES), "a structure that no view ever leads to is dead weight"
+    assert met == {structure.strategy for structure in DEFAULTS}, (
+        "a structure that no view ever leads to is dead weight"
+    )
 
 
 def test_a_table_that_misuses_a_structure_fails_at_load():

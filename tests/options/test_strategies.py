@@ -9,15 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from domain.contract import Right
 from domain.errors import ConfigError
 from options.legs.candidate import leg_of
 from options.payoff import Unbounded, bounded_max_loss, is_defined_risk, max_loss, max_profit, payoff
-from options.strategies import DEFAULTS, FAMILIES, AnyStructure, structure_named
+from options.strategies import ARBITRAGE, DEFAULTS, FAMILIES, MARGIN_RULES, PROPOSABLE, AnyStructure, structure_named
 from options.strategies.bear_put_spread import BearPutSpread
 from options.strategies.long_strangle import LongStrangle
+from options.strategies.recognised import uncovered
+from options.tagging import RECOGNISED
 from tests.options.made_chain import made_chain
 
 MARKET = made_chain(step=1.0)
+EUROPEAN = made_chain(step=1.0, european=True)
 markets = st.builds(
     made_chain,
     spot=st.floats(40, 400).map(lambda value: round(value, 2)),
@@ -173,9 +177,9 @@ def test_leg_carries_the_contracts_own_terms():
 
 
 def test_registry_names_are_unique_and_load_from_their_tag():
-    assert len(FAMILIES) == len(DEFAULTS) == 19
+    assert len(FAMILIES) == len(PROPOSABLE) == len(DEFAULTS) + 2 == 21
     adapter = TypeAdapter(AnyStructure)
-    for structure in DEFAULTS:
+    for structure in PROPOSABLE:
         assert adapter.validate_python({"strategy": structure.strategy}) == structure
     with pytest.raises(ValidationError, match="wdith"):
         adapter.validate_python({"strategy": "iron_condor", "wdith": [0.01, 0.02]})
@@ -183,3 +187,71 @@ def test_registry_names_are_unique_and_load_from_their_tag():
         adapter.validate_python({"strategy": "iron_condor", "dte": [60, 20]})
     with pytest.raises(ConfigError, match="short_straddle"):
         structure_named("short_straddle")
+
+
+@pytest.mark.parametrize("structure", PROPOSABLE, ids=lambda structure: structure.strategy)
+def test_enumerated_strikes_stand_as_the_templates_levels_say(structure):
+    market = EUROPEAN if structure.family == "arbitrage" else MARKET
+    rows = structure.enumerate_rows(market)
+    assert len(rows)
+    strikes = market.chain.strike[rows]
+    for n, one in enumerate(structure.template):
+        for m, other in enumerate(structure.template):
+            assert np.all(np.sign(strikes[:, n] - strikes[:, m]) == np.sign(one.level - other.level))
+    if structure.wings != "any":
+        low, middle, high = strikes.T
+        assert np.all(np.isclose(middle - low, high - middle) == (structure.wings == "equal"))
+    assert structure.margin in MARGIN_RULES
+
+
+def test_boxes_are_european_only_and_pay_their_width_at_every_price():
+    for structure in ARBITRAGE:
+        assert len(structure.enumerate_rows(MARKET)) == 0
+        rows = structure.enumerate_rows(EUROPEAN)
+        sign = 1 if structure.premium == "debit" else -1
+        for row in rows[:: len(rows) // 50]:
+            legs = legs_of(EUROPEAN, structure, row)
+            assert is_defined_risk(legs)
+            width = abs(float(legs[1].strike - legs[0].strike))
+            assert payoff(legs, 0.0, np.array([0.0, 50.0, 100.0, 500.0])) == pytest.approx(sign * 100 * width)
+
+
+def quoted(item):
+    """One unit of a recognised structure with legs around the money, on the made chain: rows and shares."""
+    ladder = {1: [100.0], 2: [95.0, 105.0], 3: [95.0, 100.0, 110.0 if item.wings == "unequal" else 105.0]}
+    levels = 1 + max(leg.level for leg in item.template)
+    strikes = ladder.get(levels, [92.0, 97.0, 103.0, 108.0])
+    front, back = MARKET.slices[1], MARKET.slices[3]
+    chain, rows = MARKET.chain, []
+    for leg in item.template:
+        piece = (back if leg.term == "back" else front).rows
+        fits = (chain.strike[piece] == strikes[leg.level]) & (chain.is_call[piece] == (leg.right is Right.CALL))
+        rows.append(int(piece[fits][0]))
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("item", [item for item in RECOGNISED if item.template], ids=lambda item: item.strategy)
+def test_recognised_structures_are_what_they_say_and_cannot_be_proposed(item):
+    rows = quoted(item)
+    quantities = np.array([leg.quantity for leg in item.template], dtype=float)
+    for name, sign in item.signs._asdict().items():
+        total = getattr(MARKET, name)[rows] @ quantities + (item.shares if name == "delta" else 0)
+        assert not sign or sign * total > 0, name
+    legs = [leg_of(MARKET, int(row), leg.quantity) for row, leg in zip(rows, item.template, strict=True)]
+    backed = item.family in ("share_backed", "cash_secured")
+    assert is_defined_risk(legs) == (uncovered(item.template) == 0)
+    assert (item.family == "defined_risk") <= is_defined_risk(legs)
+    assert (item.family == "uncovered") == (uncovered(item.template, item.shares) > 0) or backed
+    if len({leg.expiry for leg in legs}) == 1:
+        prices = np.array([0.0, 1.0, 50.0, 100.0, 10_000.0, 20_000.0])
+        values = payoff(legs, 0.0, prices) + 100 * item.shares * prices
+        assert (values[-1] < values[-2] - 1) == (item.loss == "open")
+        assert (values[-1] > values[-2] + 1) == (item.gain == "open")
+        assert (values[0] < values[1] - 1) == (item.loss == "to zero") or item.loss == "open"
+    assert item.margin in MARGIN_RULES
+    assert item.shape == f"{item.loss} loss, {item.gain} gain"
+    with pytest.raises(ValidationError):
+        TypeAdapter(AnyStructure).validate_python({"strategy": item.strategy})
+    with pytest.raises(ConfigError, match=item.strategy):
+        structure_named(item.strategy)
+    assert not hasattr(item, "search")

@@ -1,180 +1,161 @@
-"""Smiles: faithful to good quotes, deaf to bad ones, and always a distribution."""
+"""The surface: values at any maturity, densities that are densities, and its making from a captured chain."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
-from options import black
-from options.priced import Smile
-from options.surface import (
-    atm_vol_at,
-    butterfly_25,
-    fit_smile,
-    forward_vol,
-    risk_reversal_25,
-    skew_at,
-    smile_cdf,
-    smile_vol,
-    vol_at_delta,
-)
-from tests.options.made_chain import made_chain
+from domain.errors import DataError
+from options import surface
+from options.hyperbolas import is_butterfly_free, is_calendar_free
+from options.rates import RateCurve
+from options.smile import curve_of, density
+from options.surface import VolSurface, fit_surface, forward_curve
+from tests.options.made_chain import made_chain, made_smile, made_surface
 
-TAU = 30 / 365
+CURVE = RateCurve(np.array([1.0]), np.array([0.03]))
+K = np.linspace(-0.5, 0.5, 21)
 
 
-def svi(k, tau=TAU, *, level=0.01, wing=0.06, tilt=-0.6, centre=0.02, width=0.15):
-    """Raw SVI (Gatheral 2004) in k/√τ, so that every maturity has the same shape."""
-    x = k / np.sqrt(tau)
-    return np.sqrt(level + wing * (tilt * (x - centre) + np.sqrt((x - centre) ** 2 + width**2)))
+def made():
+    return made_surface(
+        made_smile(tau=tau, forward=100.0 + 4 * tau, vol=vol, skew=-0.2, curve=0.4)
+        for tau, vol in ((0.1, 0.25), (0.3, 0.22), (1.0, 0.2))
+    )
 
 
-def quotes(seed=0, count=60, spread=0.004, noise=0.0):
-    k = np.linspace(-0.25, 0.14, count)
-    iv = svi(k) + noise * np.random.default_rng(seed).normal(size=count)
-    return {"k": k, "iv": iv, "spread": np.full(count, spread), "tau": TAU, "forward": 100.0}
+def test_at_a_slice_the_surface_is_the_slice_and_between_two_total_variance_is_linear():
+    found = made()
+    near, far = found.slices[:2]
+    np.testing.assert_allclose(found.vol(K, near.tau), near.vol(K), rtol=1e-14)
+    np.testing.assert_allclose(found.vol(K, 1.0), found.slices[2].vol(K), rtol=1e-14)
+    middle = 0.25 * near.svi.total_variance(K) + 0.75 * far.svi.total_variance(K)
+    np.testing.assert_allclose(found.total_variance(K, 0.25), middle, rtol=1e-13)
 
 
-def test_clean_quotes_are_met_within_a_tenth_of_their_spread():
-    given_quotes = quotes()
-    smile = fit_smile(**given_quotes)
-    miss = smile_vol(smile, given_quotes["k"]) - given_quotes["iv"]
-    assert np.sqrt(np.mean(miss**2)) < 0.0004
-    assert abs(smile_vol(smile, 0.0) - svi(0.0)) < 0.0002
+def test_before_the_first_expiry_its_volatility_stands_and_beyond_the_last_the_at_the_money_one():
+    found = made()
+    np.testing.assert_allclose(found.vol(K, 0.01), found.slices[0].vol(K), rtol=1e-14)
+    assert found.vol(0.0, 3.0) == pytest.approx(found.slices[2].vol(0.0), rel=1e-14)
+    wings = np.array([-40.0, -39.0, 39.0, 40.0])
+    steep = np.abs(np.diff(found.total_variance(wings, 3.0))[[0, 2]])
+    assert (steep <= 2.0).all()  # Lee's bound, where scaling the last slice would break it
 
 
-@pytest.mark.parametrize("at", [5, 30, 38, 39, 58])
-@pytest.mark.parametrize("wrong", [0.05, 0.60, 3.00])
-def test_one_stale_quote_moves_the_smile_by_less_than_a_quarter_of_a_point(at, wrong):
-    given_quotes = quotes()
-    given_quotes["iv"][at] = wrong
-    smile = fit_smile(**given_quotes)
-    inner = np.linspace(-0.2, 0.1, 31)
-    assert np.abs(smile_vol(smile, inner) - svi(inner)).max() < 0.0025
+@given(tau=st.floats(0.001, 5), more=st.floats(0, 2), k=st.floats(-3, 3))
+def test_total_variance_never_falls_with_time(tau, more, k):
+    found = made()
+    assert found.total_variance(k, tau + more) >= found.total_variance(k, tau) * (1 - 1e-14)
 
 
-def test_order_of_quotes_does_not_matter_to_the_last_bit():
-    given_quotes = quotes(noise=0.002)
-    shuffled = np.random.default_rng(1).permutation(60)
-    other = {n: v[shuffled] if isinstance(v, np.ndarray) else v for n, v in given_quotes.items()}
-    assert fit_smile(**given_quotes).knots_vol.tobytes() == fit_smile(**other).knots_vol.tobytes()
+def test_strikes_and_maturities_broadcast_and_the_past_is_refused():
+    assert made().vol(K[:, None], [0.2, 0.4]).shape == (21, 2)
+    with pytest.raises(DataError, match="tau > 0"):
+        made().vol(0.0, [0.2, 0.0])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    count=st.integers(5, 80),
-    noise=st.floats(0, 0.05),
-    tau=st.floats(0.0005, 3),
-    reach=st.floats(0.3, 8),
-    spread=st.floats(0.0005, 0.1),
-)
-def test_whatever_the_quotes_the_smile_is_a_distribution(seed, count, noise, tau, reach, spread):
-    rng = np.random.default_rng(seed)
-    k = np.sort(rng.uniform(-reach, reach, count)) * 0.2 * np.sqrt(tau)
-    k[0], k[-1] = -abs(k[0]), abs(k[-1])
-    iv = np.maximum(svi(k, tau) + noise * rng.normal(size=count), 0.02)
-    smile = fit_smile(k=k, iv=iv, spread=np.full(count, spread), tau=tau, forward=50.0)
-    grid = np.linspace(-12, 12, 2_001) * 0.2 * np.sqrt(tau)
-    below, above = smile_cdf(smile, grid)
-    assert np.diff(below).min() > -1e-6  # between the points that the fit itself checks
-    assert (below > -1e-9).all()
-    assert (above > -1e-9).all()
-    np.testing.assert_allclose(below + above, 1.0, atol=1e-12)
+def test_forwards_run_through_spot_and_the_expiries_in_their_logarithm():
+    found = made()
+    assert found.forward([0.1, 0.3, 1.0]) == pytest.approx([100.4, 101.2, 104.0])
+    assert found.forward(0.2) == pytest.approx(np.sqrt(100.4 * 101.2))
+    assert found.forward(2.0) == pytest.approx(100 * 1.04**2)
 
 
-def test_distribution_function_is_the_slope_of_its_own_prices():
-    smile = fit_smile(**quotes())
-    strikes = np.linspace(80, 115, 36)
-
-    def put(strike):
-        k = np.log(strike / 100)
-        return black.price(forward=100.0, strike=strike, tau=TAU, discount=1.0, vol=smile_vol(smile, k), is_call=False)
-
-    slope = (put(strikes + 1e-3) - put(strikes - 1e-3)) / 2e-3
-    np.testing.assert_allclose(smile_cdf(smile, np.log(strikes / 100))[0], slope, atol=1e-6)
+def whole_line(function, reach):
+    """Integral over all real k."""
+    pieces = ((-np.inf, -reach), (-reach, 0.0), (0.0, reach), (reach, np.inf))
+    return sum(quad(function, *piece, limit=200)[0] for piece in pieces)
 
 
-def test_beyond_the_outer_knots_variance_is_flat_and_one_knot_is_a_flat_smile():
-    smile = Smile(0.5, 100.0, np.array([-0.2, 0.0, 0.2]), np.array([0.3, 0.2, 0.18]))
-    assert smile_vol(smile, [-5.0, -0.2, 0.0, 0.2, 5.0]) == pytest.approx([0.3, 0.3, 0.2, 0.18, 0.18])
-    flat = Smile(0.5, 100.0, np.array([0.0]), np.array([0.25]))
-    assert flat.vol(np.array([-9.0, 0.3])).tolist() == [0.25, 0.25]
+@pytest.mark.parametrize("tau", [0.02, 0.1, 0.17, 1.0, 2.5])
+def test_density_integrates_to_one_and_returns_the_forward(tau):
+    found = made()
+    reach = 4 * float(np.sqrt(found.total_variance(0.0, tau)))
+    assert whole_line(lambda k: float(found.density(k, tau)), reach) == pytest.approx(1, abs=1e-6)
+    # the measure under which the share is the unit of account
+    assert whole_line(lambda k: float(found.density(k, tau) * np.exp(min(k, 700.0))), reach) == pytest.approx(
+        1, abs=1e-6
+    )
 
 
-@pytest.mark.parametrize(
-    "k", [[-0.02, -0.01, 0.01, 0.02], [0.01, 0.02, 0.03, 0.04, 0.05], [-0.05, -0.04, -0.03, -0.02, -0.01]]
-)
-def test_too_few_quotes_or_one_side_only_is_no_smile(k):
-    k = np.array(k)
-    assert fit_smile(k=k, iv=np.full(len(k), 0.2), spread=np.full(len(k), 0.01), tau=TAU, forward=100.0) is None
+def test_moments_of_a_flat_surface_are_the_normal_ones():
+    flat = made_surface([made_smile(tau=0.5, vol=0.3)])
+    found = flat.moments(0.5)
+    assert found.mean == pytest.approx(-0.5 * 0.09 * 0.5, rel=1e-9)
+    assert found.std == pytest.approx(0.3 * np.sqrt(0.5), rel=1e-9)
+    assert found.skew == pytest.approx(0, abs=1e-8)
+    assert found.kurtosis == pytest.approx(3, rel=1e-8)
 
 
-def test_rows_without_numbers_are_left_out():
-    given_quotes = quotes()
-    with_holes = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in given_quotes.items()}
-    for name, at, value in (("iv", 7, np.nan), ("k", 8, np.nan), ("spread", 9, 0.0)):
-        with_holes[name][at] = value
-    kept = np.ones(60, dtype=bool)
-    kept[7:10] = False
-    without = {n: v[kept] if isinstance(v, np.ndarray) else v for n, v in given_quotes.items()}
-    assert fit_smile(**with_holes).knots_vol.tolist() == fit_smile(**without).knots_vol.tolist()
+@pytest.mark.parametrize("tau", [0.1, 0.2])
+def test_moments_are_those_of_the_density(tau):
+    found = made()
+    reach = 4 * float(np.sqrt(found.total_variance(0.0, tau)))
+    powers = [whole_line(lambda k, n=n: float(found.density(k, tau)) * k**n, reach) for n in (1, 2, 3)]
+    moments = found.moments(tau)
+    assert moments.mean == pytest.approx(powers[0], abs=1e-8)
+    assert moments.std == pytest.approx(np.sqrt(powers[1] - powers[0] ** 2), rel=1e-6)
+    third = powers[2] - 3 * powers[0] * powers[1] + 2 * powers[0] ** 3
+    assert moments.skew == pytest.approx(third / moments.std**3, rel=1e-5)
+    assert moments.skew < -0.3
+    assert moments.kurtosis > 3
 
 
-def test_constant_maturity_is_linear_in_total_variance():
-    priced = made_chain(vol=0.2, skew=0.0, curve=0.0, term=0.3, dtes=(18, 46))
-    near, far = priced.slices
-    tau = 30 / 365
-    share = (tau - near.tau) / (far.tau - near.tau)
-    variance = (1 - share) * near.atm_vol**2 * near.tau + share * far.atm_vol**2 * far.tau
-    assert atm_vol_at(priced, 30) == pytest.approx(np.sqrt(variance / tau), rel=1e-12)
+def test_a_sharp_bend_between_wide_quotes_is_not_stepped_over():
+    """The trap: a fixed grid misses a slice whose sigma is a hundredth of its deviation."""
+    from options.svi import RawSvi
+
+    sharp = RawSvi(0.0098, 0.02, -0.3, 0.005, 0.001)
+    assert is_butterfly_free(sharp)
+    found = made_surface([replace(made_smile(tau=0.25, vol=0.2), svi=sharp)])
+    k, weight = found._panels(0.25)
+    mass = weight * density(k, curve_of(found.slices[0], k))
+    assert mass.sum() == pytest.approx(1, abs=1e-9)
+    assert mass @ np.exp(k) == pytest.approx(1, abs=1e-9)
 
 
-def test_outside_the_listed_expiries_only_a_quarter_of_the_maturity_is_bridged():
-    priced = made_chain(dtes=(32, 46))
-    assert atm_vol_at(priced, 30) == priced.slices[0].atm_vol
-    assert atm_vol_at(priced, 55) == priced.slices[-1].atm_vol
-    assert np.isnan(atm_vol_at(priced, 20))
-    assert np.isnan(atm_vol_at(priced, 90))
-    assert np.isnan(atm_vol_at(replace(priced, slices=()), 30))
-    unfitted = tuple(replace(s, smile=None, atm_vol=float("nan")) for s in priced.slices)
-    assert np.isnan(atm_vol_at(replace(priced, slices=unfitted), 30))
+def test_a_captured_chain_becomes_a_surface_that_lies_inside_its_quotes():
+    truth = made_chain(european=True, skew=-0.2, curve=0.5)
+    found = fit_surface(truth.chain, curve=CURVE)
+    assert isinstance(found, VolSurface)
+    assert [piece.tau for piece in found.slices] == [piece.tau for piece in truth.slices]
+    for mine, theirs in zip(found.slices, truth.slices, strict=True):
+        near = np.linspace(-1.5, 1.5, 13) * theirs.atm_vol * np.sqrt(theirs.tau)
+        np.testing.assert_allclose(mine.vol(near), theirs.smile.vol(near), atol=0.002)
+        assert mine.quality.inside_share > 0.9
+        assert not mine.quality.poor
+        assert is_butterfly_free(mine.svi)
+    for near, far in zip(found.slices[:-1], found.slices[1:], strict=True):
+        assert is_calendar_free(near.svi, far.svi)
 
 
-def test_skew_measures_have_their_defined_signs_and_sizes():
-    piece = made_chain(skew=-0.2, curve=0.5).slices[1]
-    s = np.sqrt(piece.tau)
-    for delta in (0.25, -0.25):
-        vol = vol_at_delta(piece, delta)
-        z = {0.25: 0.6744897501960817, -0.25: -0.6744897501960817}[delta]
-        strike = z * vol * s + 0.5 * vol**2 * piece.tau  # N(d1) = 0.25, or 0.75
-        assert float(smile_vol(piece.smile, strike)) == pytest.approx(vol, abs=1e-5)
-    assert risk_reversal_25(piece) < 0  # puts dearer
-    assert butterfly_25(piece) > 0
-    mean = (vol_at_delta(piece, 0.25) + vol_at_delta(piece, -0.25)) / 2
-    assert butterfly_25(piece) == pytest.approx(mean - piece.atm_vol)
+def test_a_quote_outside_the_fitted_value_is_mispriced_and_dear_is_positive():
+    made_one = made_chain(european=True).chain
+    at = int(np.flatnonzero((made_one.strike == 105) & made_one.is_call)[1])
+    bid, ask = made_one.bid.copy(), made_one.ask.copy()
+    bid[at], ask[at] = bid[at] + 0.10, ask[at] + 0.10
+    found = fit_surface(replace(made_one, bid=bid, ask=ask), curve=CURVE).residuals
+    assert found.mispriced[at]
+    assert found.vol_points[at] > 0.3
+    assert found.spreads[at] > 2
+    near = (np.abs(made_one.strike - 100) < 10) & (np.arange(len(made_one)) != at)
+    assert found.mispriced[near].sum() <= 2
 
 
-def test_skew_beyond_the_quotes_is_not_guessed():
-    piece = made_chain().slices[0]
-    narrow = replace(piece.smile, knots_k=piece.smile.knots_k / 50)
-    assert np.isnan(risk_reversal_25(replace(piece, smile=narrow)))
-    assert np.isnan(butterfly_25(replace(piece, smile=None)))
+def test_a_chain_that_cannot_be_used_is_refused_in_its_own_words():
+    made_one = made_chain().chain
+    with pytest.raises(DataError, match="calls and 0 puts"):
+        fit_surface(made_one.rows(made_one.is_call))
+    few = made_one.rows(np.isin(made_one.strike, [97.5]))
+    with pytest.raises(DataError, match="no expiry with enough good quotes"):
+        fit_surface(few, curve=CURVE)
 
 
-def test_constant_maturity_skew_lies_between_its_neighbours():
-    priced = made_chain(skew=-0.2, curve=0.5)
-    found = skew_at(priced, 40)
-    around = sorted(risk_reversal_25(s) for s in priced.slices[1:3])
-    assert around[0] < found.risk_reversal < around[1]
-    assert found.butterfly > 0
-
-
-def test_forward_vol_is_what_links_two_expiries_and_refuses_calendar_arbitrage():
-    near, far = made_chain(term=0.2, dtes=(18, 46)).slices
-    between = forward_vol(near, far)
-    assert near.atm_vol**2 * near.tau + between**2 * (far.tau - near.tau) == pytest.approx(far.atm_vol**2 * far.tau)
-    assert np.isnan(forward_vol(far, near))
-    assert np.isnan(forward_vol(replace(near, atm_vol=0.9), far))
+def test_forward_curve_needs_nothing_but_the_chain():
+    truth = made_chain(european=True)
+    found = forward_curve(truth.chain)
+    assert [f.forward for f in found] == pytest.approx([s.forward for s in truth.slices], rel=1e-4)
+    assert surface.forward_curve is forward_curve

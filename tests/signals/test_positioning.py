@@ -6,7 +6,7 @@ import pytest
 
 from domain.market import Chain
 from signals.history import Refusal
-from signals.positioning import plausible, put_call, put_call_history, unusual
+from signals.positioning import plausible, put_call, put_call_history, standing, unusual
 
 AS_OF = datetime(2026, 2, 12, 15, 10, tzinfo=UTC)
 RULE = {"volume_to_oi": 2.0, "min_contracts": 500, "min_expiry_days": 3}
@@ -96,3 +96,13 @@ def test_a_tickers_own_ratio_joins_days_and_skips_those_without_calls(make_serie
     assert put_call_history(puts, calls, ratio_max=8.0).value.tolist() == [2.0, 1.0]
     none = put_call_history(puts, make_series("volume.call.A", [0.0]), ratio_max=8.0)
     assert isinstance(none, Refusal)
+
+
+def test_a_size_stands_among_the_days_before_today_only(make_series):
+    as_of = datetime(2019, 6, 20, 18, tzinfo=UTC)
+    days = make_series("volume.call.A", [*np.arange(1.0, 201.0), 9_999.0], last=as_of.date())
+    found = standing(150.5, days, as_of, min_days=126, window_days=200)
+    assert (found.percentile, found.over_median) == (0.75, 150.5 / 100.5)
+    assert standing(1.0, days, as_of, min_days=201, window_days=300).code == "short_history"
+    idle = make_series("volume.call.A", np.zeros(200))
+    assert standing(1.0, idle, as_of, min_days=126, window_days=200).code == "flat_history"

@@ -88,6 +88,38 @@ def test_yang_zhang_by_hand_with_n_plus_one_over_n_minus_one_under_1_34():
     )
 
 
+def test_every_estimator_agrees_with_pandas_and_takes_many_names_at_once():
+    import pandas as pd
+
+    bars = [simulated(sigma, days=120, steps=20, gap=0.1, seed=seed) for seed, sigma in enumerate((0.1, 0.3, 0.6))]
+    stacked = {name: np.stack([each[name] for each in bars]) for name in bars[0]}
+    window = 21
+    ranges = {name: stacked[name] for name in ("highs", "lows")}
+    found = {
+        "close": close_to_close(closes=stacked["closes"], window=window),
+        "parkinson": parkinson(**ranges, window=window),
+        "garman_klass": garman_klass(**stacked, window=window),
+        "rogers_satchell": rogers_satchell(**stacked, window=window),
+        "yang_zhang": yang_zhang(**stacked, window=window),
+    }
+    for row, each in enumerate(bars):
+        table = pd.DataFrame(each)
+        o, h, low, c = (np.log(table[name]) for name in ("opens", "highs", "lows", "closes"))
+        overnight, k = o - c.shift(), 0.34 / (1.34 + (window + 1) / (window - 1))
+        ranged = (h - c) * (h - o) + (low - c) * (low - o)
+        wanted = {
+            "close": c.diff().rolling(window).var(),
+            "parkinson": ((h - low) ** 2).rolling(window).mean() / (4 * np.log(2)),
+            "garman_klass": (0.5 * (h - low) ** 2 - (2 * np.log(2) - 1) * (c - o) ** 2).rolling(window).mean(),
+            "rogers_satchell": ranged.rolling(window).mean(),
+            "yang_zhang": overnight.rolling(window).var()
+            + k * (c - o).rolling(window).var().where(overnight.notna())
+            + (1 - k) * ranged.rolling(window).mean(),
+        }
+        for name, variance in wanted.items():
+            np.testing.assert_allclose(found[name][row], np.sqrt(252 * variance), rtol=1e-9, err_msg=name)
+
+
 @given(st.lists(st.floats(0.5, 200.0), min_size=12, max_size=40), st.integers(2, 11))
 def test_warm_up_is_nan_and_the_rest_finite_and_scale_free(closes, window):
     closes = np.array(closes)

@@ -33,7 +33,7 @@ def test_the_shipped_file_covers_every_edge(settings):
         ("edges.trend", None, "missing \\['trend'\\]"),
         ("edges.trnd", {"horizon_days": 1, "half_life_days": 1}, "unknown \\['trnd'\\]"),
         ("edges.trend.half_life_days", 0, "half_life_days"),
-        ("flow.pin_share", 0.9, "must lie below"),
+        ("flow.pin_risk", 0.9, "must lie below"),
         ("technical.score_weights.trend", 0.9, "add up to 1"),
         ("technical.score_weights.trend", None, "exactly trend"),
         ("social.z_full", 1.0, "z_spike < z_full"),

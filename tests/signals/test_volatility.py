@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals.history import Refusal
-from signals.volatility import iv_history, iv_percentile, iv_rank, variance_premium, vix_term
+from signals.volatility import (
+    forward_vols,
+    half_life,
+    iv_history,
+    iv_percentile,
+    iv_rank,
+    premium_in_its_past,
+    variance_premium,
+    vix_term,
+)
 
 SPAN = {"min_days": 5, "window_days": 252}
 vols = st.lists(st.floats(0.01, 3.0), min_size=5, max_size=300).map(np.array)
@@ -103,6 +112,39 @@ def test_vix_term_refuses_what_it_cannot_read(make_market, make_series):
     apart = make_series("VIX3M", [12.5], last=date(2019, 6, 18))
     assert vix_term(make_market(series=[vix, apart]), **ages).code == "stale_history"
     assert vix_term(make_market(series=[vix, make_series("VIX3M", [0.0])]), **ages).code == "absurd_value"
+
+
+@given(st.floats(0.80, 0.95), st.integers(0, 50))
+def test_the_half_life_of_a_series_that_reverts_is_near_its_own(phi, seed):
+    rng = np.random.default_rng(seed)
+    series = np.zeros(6_000)
+    for at in range(1, len(series)):
+        series[at] = phi * series[at - 1] + rng.normal()
+    assert half_life(series) == pytest.approx(np.log(2) / -np.log(phi), rel=0.35)
+
+
+def test_a_random_walk_a_trend_and_a_constant_have_no_half_life():
+    rng = np.random.default_rng(11)
+    walks = [half_life(np.cumsum(rng.normal(size=252))) for _ in range(200)]
+    assert sum(value is not None for value in walks) <= 30  # one in ten is what the test's level allows
+    assert half_life(np.linspace(0, 1, 100)) is None
+    assert half_life(np.full(100, 0.02)) is None
+    assert half_life(np.tile([1.0, -1.0], 50)) is None, "it overshoots: phi is negative"
+
+
+def test_the_premium_is_placed_in_its_own_past_by_hand():
+    past = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
+    found = premium_in_its_past(past, 0.045, **SPAN)
+    assert (found.percentile, found.days, found.half_life_sessions) == (0.8, 5, None)
+    assert found.z_score == pytest.approx((0.045 - 0.03) / np.std(past, ddof=1))
+    assert premium_in_its_past(past[:3], 0.045, **SPAN).code == "short_history"
+    assert premium_in_its_past(np.full(9, 0.02), 0.045, **SPAN).code == "flat_history"
+
+
+def test_forward_volatility_between_maturities_is_what_variance_gains():
+    found = forward_vols([(30, 0.2), (60, 0.25), (90, 0.1)])
+    assert found[30, 60] == pytest.approx(np.sqrt((0.0625 * 60 - 0.04 * 30) / 30))
+    assert found[60, 90] is None, "total variance falls"
 
 
 def _evening():

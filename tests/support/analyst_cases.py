@@ -1,5 +1,6 @@
 """Snapshots for analysts: settings as shipped, a desk in good order, and series and bars up to the day before."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -72,6 +73,19 @@ def snapshot(*, series=(), bars=(), tickers=("XYZ",), as_of=AS_OF, halted=(), **
         regime_history=(),
     )
     return MarketSnapshot(market=data, desk=desk)
+
+
+def on_its_surface(priced, **missed):
+    """The made chain with every quote on its surface but those `missed`: row index as text → vol points of the mid over
+    the fit, bid and ask 1 vol point apart.
+    """
+    from options.surface import Residuals
+
+    points = np.zeros(len(priced.chain))
+    for row, by in missed.items():
+        points[int(row.removeprefix("row"))] = by
+    found = Residuals(vol_points=points, spreads=points / 1.0, mispriced=np.abs(points) > 0.5)
+    return replace(priced, surface=replace(priced.surface, residuals=found))
 
 
 def context(priced=None, settings=None):
