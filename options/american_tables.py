@@ -25,7 +25,7 @@ class Tables(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def tables(n: int, quadrature: int, p: int) -> Tables:
+def made_tables(n: int, quadrature: int, p: int) -> Tables:
     """Tables for n nodes, n + 1 a multiple of four (Andersen, Lake and Offengenden 2016, section 5)."""
     nodes = 0.5 + 0.5 * np.cos(np.pi * np.arange(n + 1) / n)
     points, weights = _gauss(quadrature)

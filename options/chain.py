@@ -12,6 +12,7 @@ from domain.market import Chain, DataNote
 from domain.units import Bools, Floats, from_datetime64, year_fraction
 from options import black
 from options.calibration import calibrate
+from options.early_exercise import implied_vol, without_early_exercise
 from options.hygiene import Flag, Flags, count_flags, flag_rows, outside_bounds
 from options.measures import row_vols
 from options.parity import Forward, ImpliedSpot, completed, forward_curve, implied_spot, parity_forwards, spot_of
@@ -24,6 +25,7 @@ from options.surface import Residuals, VolSurface
 
 __all__ = ["Flag", "ImpliedSpot", "forward_curve", "implied_spot", "price_chain"]
 
+_AMERICAN_READINGS = 2
 _GREEKS = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm")
 
 
@@ -36,8 +38,8 @@ def price_chain(
     `spot_tolerance` (and beyond what parity itself can tell), the chain is priced on the implied spot, and
     `PricedChain.chain` carries it with `spot_source="parity"` and a note with both numbers.
 
-    Volatilities are European, from the mid of good rows. On American-style rows they include whatever early exercise is
-    worth: little out of the money, more in it. Refusal codes: empty_chain, future_chain, out_of_session, stale_chain,
+    Volatilities come from the mid of good rows, net of early exercise on American-style ones; Greeks are those of the
+    European option at that volatility. Refusal codes: empty_chain, future_chain, out_of_session, stale_chain,
     bad_numbers, expired, all_crossed, mostly_crossed, one_sided_chain, no_forward, spot_mismatch.
     """
     if refused := refuse_stamp(chain, as_of, settings):
@@ -45,7 +47,7 @@ def price_chain(
     flags = flag_rows(chain, as_of=as_of, settings=settings)
     if refused := refuse_rows(chain, flags, as_of, settings):
         return refused
-    parities = parity_forwards(chain, usable=flags == 0, curve=curve, settings=settings)
+    parities = _parities(chain, flags == 0, curve, settings)
     mended = _mend_spot(chain, spot_of(parities, curve, settings), settings)
     if isinstance(mended, ChainRefusal):
         return mended
@@ -58,6 +60,22 @@ def price_chain(
             "no_forward", chain, "has no expiry with enough call-put pairs, and no rate curve is known", rows=len(chain)
         )
     return _price_rows(chain, flags, forwards, (*notes, *_forward_notes(chain, forwards)), settings)
+
+
+def _parities(chain: Chain, usable: Bools, curve: RateCurve | None, settings: ChainSettings) -> list[Forward]:
+    """Parity forwards, read again with the value of early exercise taken off American quotes.
+
+    Each reading leaves about a sixth of the bias of the one before.
+    """
+    found = parity_forwards(chain, usable=usable, curve=curve, settings=settings)
+    for _ in range(0 if chain.european.all() else _AMERICAN_READINGS):
+        implied = spot_of(found, curve, settings)
+        if implied is None:
+            break
+        spot = chain.spot if _agrees(chain, implied, settings) else implied.spot
+        european = without_early_exercise(chain, found, spot=spot, usable=usable, settings=settings)
+        found = parity_forwards(european, usable=usable, curve=curve, settings=settings)
+    return found
 
 
 def _price_rows(
@@ -75,16 +93,16 @@ def _price_rows(
     mid, spread = 0.5 * (chain.bid + chain.ask), chain.ask - chain.bid
     with np.errstate(divide="ignore", invalid="ignore"):
         k = np.log(np.where(np.isfinite(chain.strike) & (chain.strike > 0), chain.strike, np.nan) / forward)
-    implied = black.implied_vol(
+    implied = implied_vol(
+        chain,
         price=np.where(good, mid, np.nan),
         forward=forward,
-        strike=chain.strike,
-        tau=tau,
         discount=discount,
-        is_call=chain.is_call,
+        tau=tau,
+        american_rows=~chain.european,
     )
     status = np.where(flags & Flag.EXPIRED != 0, np.int8(black.IvStatus.EXPIRED), implied.status)
-    values = {name: np.full(len(chain), np.nan) for name in _GREEKS}
+    values = {name: np.full(len(chain), np.nan) for name in ("price", *_GREEKS)}
     own = np.flatnonzero(np.isfinite(implied.vol))
     _fill_greeks(values, own, implied.vol, chain, tau, forward, discount)
     half_spread = 0.5 * spread / values["vega"]
@@ -95,7 +113,9 @@ def _price_rows(
     model = black.greeks(
         forward=forward, strike=chain.strike, tau=tau, discount=discount, vol=fitted, is_call=chain.is_call
     )
-    odd = good & (np.abs(mid - model.price) > _allowance(chain, fitted * model.vega, spread, forward, k, settings))
+    worth = values.pop("price")  # of the European option at the row's own volatility
+    worth = np.where(np.isfinite(worth), worth, mid)
+    odd = good & (np.abs(worth - model.price) > _allowance(chain, fitted * model.vega, spread, forward, k, settings))
     flags[odd] |= np.uint32(Flag.OFF_SMILE)
     good, iv = good & ~odd, np.where(odd, np.nan, implied.vol)
     status = np.where(odd, np.int8(black.IvStatus.BAD_INPUT), status)
@@ -241,7 +261,7 @@ def _mend_spot(
             quoted=chain.spot,
             implied=implied.spot,
         )
-    if gap <= max(settings.spot_tolerance, 2.0 * implied.error / chain.spot):
+    if _agrees(chain, implied, settings):
         return chain, ()
     note = DataNote(
         code="spot_from_parity",
@@ -252,6 +272,11 @@ def _mend_spot(
     return replace(chain, spot=implied.spot, spot_source="parity"), (note,)
 
 
+def _agrees(chain: Chain, implied: ImpliedSpot, settings: ChainSettings) -> bool:
+    gap = abs(implied.spot / chain.spot - 1.0)
+    return gap <= max(settings.spot_tolerance, 2.0 * implied.error / chain.spot)
+
+
 def _forward_notes(chain: Chain, forwards: list[Forward]) -> list[DataNote]:
     by_curve = [found for found in forwards if found.source == "curve"]
     guessed = [found for found in forwards if not found.rate_known]
@@ -259,7 +284,10 @@ def _forward_notes(chain: Chain, forwards: list[Forward]) -> list[DataNote]:
     texts = {
         "forward_from_curve": (by_curve, "no parity: forward is spot grown at the riskless rate, dividends unknown"),
         "rate_unknown": (guessed, "no rate curve and too few pairs to imply a rate: discount taken as 1"),
-        "american_parity": (american, "American style: forward from near-the-money parity, early exercise neglected"),
+        "american_parity": (
+            american,
+            "American style: forward from near-the-money parity less the value of early exercise",
+        ),
     }
     return [
         DataNote(

@@ -26,15 +26,15 @@ class BentSvi:
 
     def total_variance(self, k: ArrayLike) -> Floats:
         """w(k) = σ_imp²·τ."""
-        return self.curve(k)[0]
+        return np.asarray(self.curve(k)[0])
 
     def slope(self, k: ArrayLike) -> Floats:
         """dw/dk."""
-        return self.curve(k)[1]
+        return np.asarray(self.curve(k)[1])
 
     def curvature(self, k: ArrayLike) -> Floats:
         """d²w/dk²."""
-        return self.curve(k)[2]
+        return np.asarray(self.curve(k)[2])
 
     def curve(self, k: ArrayLike) -> Floats:
         """w, dw/dk and d²w/dk² along the first axis, shape `(3, …)`."""

@@ -82,14 +82,15 @@ def is_butterfly_free(svi: RawSvi, *, margin: float = 0.0) -> bool:
     With (k − m)/σ = (t − 1/t)/2, t > 0, all of w, w', w'' and k are rational in t, and so is g = P(t)/Q(t) with Q > 0
     and P of degree 10. That P ≥ margin·Q for every t > 0 is proved by Bernstein coefficients on halved intervals, with
     bounds on rounding taken off first (`kernels.svi_proof`). So True is certain; False may be wrong for slices
-    within about 1e-12 of the boundary. Slope 2 itself is refused: call prices would not vanish at high strikes.
+    within rounding of the boundary. Slope 2 itself is refused: call prices would not vanish at high strikes.
     """
     return bool(svi_proof.is_free(_numbers(svi), margin))
 
 
 def least_gap(near: RawSvi, far: RawSvi) -> Gap:
-    """The least far − near over all real k, proved to 1e-12 of the slices' size."""
-    return Gap(*svi_calendar.least_gap(_numbers(near), _numbers(far)))
+    """The least far − near over all real k: proved to 1e-12 of their size unless the slices all but coincide."""
+    gap, k, _ = svi_calendar.least_gap(_numbers(near), _numbers(far), math.nan)
+    return Gap(gap, k)
 
 
 def is_calendar_free(near: RawSvi, far: RawSvi, *, margin: float = 0.0) -> bool:

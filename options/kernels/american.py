@@ -8,15 +8,19 @@ in which it is held exercised, the interest gained less the dividends lost:
 
 where b(τ) = ln B(τ) is the boundary at time τ to expiry. Smooth pasting at the boundary gives their fixed-point system A
 for B, solved here at Chebyshev nodes in √τ from short to long times, in (b − b(0))², which is nearly a polynomial there.
+System A converges in a few sweeps while μ = |r − q|√τ/v is small, swings about the solution as μ nears 1 and then leaves
+it; system B, of value matching, is slow for small μ and quick for large. Their mean with weights e^(−μ²) and
+1 − e^(−μ²) is safe for all.
 
 Inner loops run over `LANES` options that all take the same number of steps, so that they become SIMD. `terms` has a
-column per option and the rows x, r, q, v, T, b(0+). Tables come from `options.american_tables`, as arguments: what a
-cached kernel reads from other modules would not be seen to change.
+column per option and the rows x, r, q, v, T, b(0+). Tables are arguments: what a cached kernel reads from other modules
+would not be seen to change.
 """
 
 import numpy as np
 
 from domain.units import Floats
+from options.american_tables import Tables
 from options.kernels.compiled import inlined, kernel
 from options.kernels.elementary import INV_SQRT_2PI, LOG2_E, ROUND, bits, exp, from_bits, log, mills
 
@@ -24,8 +28,9 @@ LN2 = 0.6931471805599453
 LANES = 16
 TERMS = 6
 SEED_STEPS = 3  # Newton steps on the quadratic approximation's boundary; two leave some options far off
-LONGEST_STEP = 0.3  # in ln B
-SCRATCH = 9  # rows of lanes that a boundary solve needs beside its quadrature points
+LONGEST_STEP = 0.5  # in ln B, for deviations up to 1
+LEAST = 1e-300
+SCRATCH = 12  # rows of lanes that a boundary solve needs beside its quadrature points
 
 
 @inlined
@@ -95,7 +100,8 @@ def _seed(terms: Floats, share: float, lb: Floats) -> None:
             slope = b - own
             gap = 1.0 - b - quick_tail(d1 - s, density, dr) + own  # exercise value less European value
             step = (slope + power * gap) / (slope + density / s - power * slope)
-            lb[i] = min(lb[i] - max(min(step, LONGEST_STEP), -LONGEST_STEP), ceiling[i] - 1e-12)
+            longest = LONGEST_STEP * max(1.0, s)
+            lb[i] = min(lb[i] - max(min(step, longest), -longest), ceiling[i] - 1e-12)
 
 
 @kernel
@@ -112,15 +118,24 @@ def _ahead(rows: Floats, h: Floats, ahead: Floats) -> None:
 
 @kernel
 def _improve(
-    terms: Floats, share: float, points: Floats, weights: Floats, decay: Floats, h: Floats, ahead: Floats, spare: Floats
+    terms: Floats,
+    share: float,
+    points: Floats,
+    weights: Floats,
+    drifting: bool,
+    decay: Floats,
+    h: Floats,
+    ahead: Floats,
+    spare: Floats,
 ) -> None:
     """One fixed-point step of (b − b(0))² at one node, whose row is `h`; `ahead` as `_ahead` left it.
 
-    Both sides of smooth pasting are kept as e^(−rτ)N and e^(−qτ)D, in which e^(−qs)·φ(d₊) = e^(−rs)·φ(d₋)·B(u)/B(τ).
+    N and D are kept as e^(−rτ)N and e^(−qτ)D, in which e^(−qs)·φ(d₊) = e^(−rs)·φ(d₋)·B(u)/B(τ). System B takes part only
+    if `drifting`.
     """
     r, q, v, t, ceiling = terms[1], terms[2], terms[3], terms[4], terms[5]
     lb, deviation, inverse, bend, rt = spare[0], spare[1], spare[2], spare[3], spare[4]
-    gain, cost, held = spare[5], spare[6], spare[7]
+    gain, cost, held, kept, d2, paid = spare[5], spare[6], spare[7], spare[8], spare[9], spare[10]
     for i in range(LANES):
         tau = t[i] * share
         root = np.sqrt(tau)
@@ -132,6 +147,7 @@ def _improve(
         gain[i] = 0.0
         cost[i] = 0.0
         held[i] = 0.0
+        kept[i] = 0.0
     for j in range(len(points)):
         a = points[j]
         square = a * a
@@ -139,13 +155,17 @@ def _improve(
         weight = weights[j]
         for i in range(LANES):
             gap = lb[i] - ceiling[i] + np.sqrt(max(ahead[j, i], 0.0))  # ln B(τ) − ln B(u)
-            d2 = gap * inverse[i] * upward + bend[i] * a
-            d1 = d2 + deviation[i] * a
-            paid = quick_exp(-0.5 * d2 * d2 - rt[i] * square)
-            owned = paid * quick_exp(-gap)
-            gain[i] += weight * paid
+            d2[i] = gap * inverse[i] * upward + bend[i] * a
+            d1 = d2[i] + deviation[i] * a
+            paid[i] = quick_exp(-0.5 * d2[i] * d2[i] - rt[i] * square)
+            owned = paid[i] * quick_exp(-gap)
+            gain[i] += weight * paid[i]
             cost[i] += weight * owned
             held[i] += weight * a * quick_tail(-d1, INV_SQRT_2PI * owned, decay[j, i])
+        if drifting:
+            for i in range(LANES):
+                sure = quick_exp(-rt[i] * square)
+                kept[i] += weight * a * quick_tail(-d2[i], INV_SQRT_2PI * paid[i], sure)
     for i in range(LANES):
         tau = t[i] * share
         d1 = lb[i] * inverse[i] + bend[i] + deviation[i]
@@ -153,27 +173,29 @@ def _improve(
         density = INV_SQRT_2PI * quick_exp(-0.5 * d1 * d1) * dq
         twice = 2.0 * tau
         scale = INV_SQRT_2PI * twice * inverse[i]
+        own = quick_tail(-d1, density, dq) + q[i] * twice * held[i]
         top = quick_exp(lb[i]) * density * inverse[i] + r[i] * scale * gain[i]
-        bottom = density * inverse[i] + quick_tail(-d1, density, dq) + q[i] * (scale * cost[i] + twice * held[i])
-        step = log(max(top, 1e-300) / max(bottom, 1e-300)) - lb[i]
-        depth = ceiling[i] - min(lb[i] + max(min(step, LONGEST_STEP), -LONGEST_STEP), ceiling[i])
+        bottom = density * inverse[i] + own + q[i] * scale * cost[i]
+        step = log(max(top, LEAST) / max(bottom, LEAST)) - lb[i]
+        if drifting:
+            d0 = d1 - deviation[i]
+            matched = quick_tail(-d0, density * quick_exp(lb[i]), quick_exp(-rt[i])) + r[i] * twice * kept[i]
+            other = log(max(matched, LEAST) / max(own, LEAST)) - lb[i]
+            drift = (r[i] - q[i]) * tau * inverse[i]
+            weight = quick_exp(-drift * drift)
+            step = weight * step + (1.0 - weight) * other
+        longest = LONGEST_STEP * max(1.0, deviation[i])
+        depth = ceiling[i] - min(lb[i] + max(min(step, longest), -longest), ceiling[i])
         h[i] = depth * depth
 
 
 @kernel
 def _solve(
-    terms: Floats,
-    nodes: Floats,
-    points: Floats,
-    weights: Floats,
-    matrix: Floats,
-    sweeps: int,
-    decay: Floats,
-    scratch: Floats,
-    h: Floats,
+    terms: Floats, tables: Tables, sweeps: int, drifting: bool, decay: Floats, scratch: Floats, h: Floats
 ) -> None:
     """h[k] = (b − b(0))² at node k, shape (n + 1, LANES)."""
     q, t, ceiling = terms[2], terms[4], terms[5]
+    nodes, points = tables.nodes, tables.points
     last, quadrature = len(nodes) - 1, len(points)
     lb = scratch[quadrature + SCRATCH - 1]
     for i in range(LANES):
@@ -189,10 +211,10 @@ def _solve(
                 decay[k, j, i] = quick_exp(-q[i] * t[i] * share * points[j] * points[j])
     for _ in range(sweeps):
         for k in range(last - 1, -1, -1):
-            _ahead(matrix[k], h, scratch[:quadrature])
-            _improve(
-                terms, nodes[k] * nodes[k], points, weights, decay[k], h[k], scratch[:quadrature], scratch[quadrature:]
-            )
+            _ahead(tables.boundary[k], h, scratch[:quadrature])
+            square = nodes[k] * nodes[k]
+            ahead, spare = scratch[:quadrature], scratch[quadrature:]
+            _improve(terms, square, points, tables.weights, drifting, decay[k], h[k], ahead, spare)
 
 
 @inlined
@@ -211,23 +233,12 @@ def european(x: float, r: float, q: float, v: float, t: float) -> float:
 
 
 @kernel
-def values(
-    terms: Floats,
-    nodes: Floats,
-    points: Floats,
-    weights: Floats,
-    matrix: Floats,
-    premium_points: Floats,
-    premium_weights: Floats,
-    premium: Floats,
-    sweeps: int,
-    out: Floats,
-) -> None:
+def values(terms: Floats, tables: Tables, sweeps: int, drifting: bool, out: Floats) -> None:
     """Put values of strike 1, shape `(count,)`, for `terms` of shape `(TERMS, count)`."""
-    last, quadrature, p, count = len(nodes) - 1, len(points), len(premium_points), terms.shape[1]
+    nodes, quadrature, p, count = len(tables.nodes), len(tables.points), len(tables.premium_points), terms.shape[1]
     lane = np.empty((TERMS, LANES))
-    h = np.empty((last + 1, LANES))
-    decay = np.empty((last, quadrature, LANES))
+    h = np.empty((nodes, LANES))
+    decay = np.empty((nodes, quadrature, LANES))
     scratch = np.empty((quadrature + SCRATCH, LANES))
     ahead = np.empty((p, LANES))
     total = np.empty(LANES)
@@ -236,12 +247,12 @@ def values(
         for row in range(TERMS):
             for i in range(LANES):
                 lane[row, i] = terms[row, min(first + i, count - 1)]
-        _solve(lane, nodes, points, weights, matrix, sweeps, decay, scratch, h)
-        _ahead(premium, h, ahead)
+        _solve(lane, tables, sweeps, drifting, decay, scratch, h)
+        _ahead(tables.premium, h, ahead)
         for i in range(LANES):
             total[i] = 0.0
         for j in range(p):
-            a, weight = premium_points[j], premium_weights[j]
+            a, weight = tables.premium_points[j], tables.premium_weights[j]
             for i in range(LANES):
                 time = t[i] * a * a
                 s = v[i] * np.sqrt(t[i]) * a
@@ -262,27 +273,17 @@ def values(
 
 
 @kernel
-def slopes(
-    terms: Floats,
-    nodes: Floats,
-    points: Floats,
-    weights: Floats,
-    matrix: Floats,
-    premium_points: Floats,
-    premium_weights: Floats,
-    premium: Floats,
-    sweeps: int,
-    out: Floats,
-) -> None:
-    """Put value of strike 1 and its first four derivatives in x, shape `(5, count)`; `terms` as in `values`.
+def slopes(terms: Floats, tables: Tables, sweeps: int, drifting: bool, out: Floats, depth: Floats) -> None:
+    """Put value of strike 1 and its first four derivatives in x, shape `(5, count)`, and (b − b(0))² at the nodes, shape
+    `(n + 1, count)`; `terms` as in `values`.
 
     Each integrand is differentiated. With c = q·e^(x−qs)·Φ(−d₊) and g = (r − qB)·e^(−rs)·φ(d₋)/(v√s) the first is −(g + c);
     those that follow bring Hermite polynomials of d₋.
     """
-    last, quadrature, p, count = len(nodes) - 1, len(points), len(premium_points), terms.shape[1]
+    nodes, quadrature, p, count = len(tables.nodes), len(tables.points), len(tables.premium_points), terms.shape[1]
     lane = np.empty((TERMS, LANES))
-    h = np.empty((last + 1, LANES))
-    decay = np.empty((last, quadrature, LANES))
+    h = np.empty((nodes, LANES))
+    decay = np.empty((nodes, quadrature, LANES))
     scratch = np.empty((quadrature + SCRATCH, LANES))
     ahead = np.empty((p, LANES))
     sums = np.empty((5, LANES))
@@ -291,13 +292,13 @@ def slopes(
         for row in range(TERMS):
             for i in range(LANES):
                 lane[row, i] = terms[row, min(first + i, count - 1)]
-        _solve(lane, nodes, points, weights, matrix, sweeps, decay, scratch, h)
-        _ahead(premium, h, ahead)
+        _solve(lane, tables, sweeps, drifting, decay, scratch, h)
+        _ahead(tables.premium, h, ahead)
         for row in range(5):
             for i in range(LANES):
                 sums[row, i] = 0.0
         for j in range(p):
-            a, weight = premium_points[j], premium_weights[j]
+            a, weight = tables.premium_points[j], tables.premium_weights[j]
             for i in range(LANES):
                 time = t[i] * a * a
                 s = v[i] * np.sqrt(t[i]) * a
@@ -336,26 +337,8 @@ def slopes(
             sums[2, i] = exercised - 1.0 if inside else sums[2, i] - own + g
             sums[3, i] = exercised - 1.0 if inside else sums[3, i] - own + g - turn * g
             sums[4, i] = exercised - 1.0 if inside else sums[4, i] - own + g - turn * g + curve * g
-        for row in range(5):
-            for i in range(min(LANES, count - first)):
+        for i in range(min(LANES, count - first)):
+            for row in range(5):
                 out[row, first + i] = sums[row, i]
-
-
-@kernel
-def depths(
-    terms: Floats, nodes: Floats, points: Floats, weights: Floats, matrix: Floats, sweeps: int, out: Floats
-) -> None:
-    """(b − b(0))² at the nodes, shape `(n + 1, count)`; `terms` as in `values`."""
-    last, quadrature, count = len(nodes) - 1, len(points), terms.shape[1]
-    lane = np.empty((TERMS, LANES))
-    h = np.empty((last + 1, LANES))
-    decay = np.empty((last, quadrature, LANES))
-    scratch = np.empty((quadrature + SCRATCH, LANES))
-    for first in range(0, count, LANES):
-        for row in range(TERMS):
-            for i in range(LANES):
-                lane[row, i] = terms[row, min(first + i, count - 1)]
-        _solve(lane, nodes, points, weights, matrix, sweeps, decay, scratch, h)
-        for k in range(last + 1):
-            for i in range(min(LANES, count - first)):
-                out[k, first + i] = h[k, i]
+            for k in range(nodes):
+                depth[k, first + i] = h[k, i]

@@ -95,7 +95,7 @@ def _system(
         pull[i] = np.dot(rows[i], misses)
         for j in range(i + 1):
             hessian[i, j] = np.dot(rows[i], rows[j])
-    cost = np.dot(misses, misses)
+    cost: float = np.dot(misses, misses)
     dw, ds, db, row = scratch[0], scratch[1], scratch[2], scratch[3]
     for n in range(len(guards)):
         at, least, most = guards[n, 0], guards[n, 1], guards[n, 2]

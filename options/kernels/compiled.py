@@ -20,7 +20,7 @@ from numba.core import config as _config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SHARED = ("compiled", "elementary", "svi_interior")
+SHARED = ("block", "compiled", "elementary", "svi_interior")
 FLOATING = {"contract", "nsz", "arcp"}
 config: Any = _config
 LEAST_CHUNK = 16_384  # elements below which a second thread costs more than it saves

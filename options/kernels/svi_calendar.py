@@ -16,6 +16,8 @@ TOLERANCE = 1e-12  # of the total variances around the centre: to which the leas
 FURTHEST = 1e9  # of the slices' own scale: where the search for a tail that can be proved ends
 STACK = 256
 FINEST = 1e-13  # of the scale: intervals no longer split
+MOST_SPLITS = 4_000  # slices that all but coincide would need more than any number
+SAFE = 1e-15  # relative difference of wing slopes that rounding cannot have turned round
 
 
 @kernel
@@ -64,15 +66,30 @@ def _left_behind(slice_: Floats, at: float, to: float) -> float:
 
 
 @kernel
-def _least_between(gap_low: float, gap_high: float, behind_low: float, behind_high: float) -> float:
-    """Lower bound of a gap on an interval from its ends and how far the upper slice leaves its tangents there."""
-    at_high, at_low = gap_high - behind_low, gap_low - behind_high
-    if at_high >= gap_low:
-        return gap_low
-    if at_low >= gap_high:
-        return gap_high
-    share = behind_high / (behind_low + behind_high)
-    return gap_low + (at_high - gap_low) * share
+def _bends(slice_: Floats, left: float, right: float) -> tuple[float, float]:
+    """(least, greatest) second derivative between two points."""
+    x, y = left - slice_[3], right - slice_[3]
+    scale = slice_[1] * slice_[4] * slice_[4]
+    near = 0.0 if x * y <= 0.0 else min(abs(x), abs(y))
+    return scale / math.hypot(max(abs(x), abs(y)), slice_[4]) ** 3, scale / math.hypot(near, slice_[4]) ** 3
+
+
+@kernel
+def _least_between(lower: Floats, upper: Floats, left: float, right: float, at_left: float, at_right: float) -> float:
+    """Lower bound of upper − lower between two points where it is known: the better of two.
+
+    By the tangents of `upper` and the chord of `lower`; by the chord of the gap and its greatest second derivative,
+    which is sharper where the slices run alongside each other.
+    """
+    bend = _bends(upper, left, right)[1] - _bends(lower, left, right)[0]
+    alongside = min(at_left, at_right) - 0.125 * (right - left) ** 2 * max(bend, 0.0)
+    behind_left, behind_right = _left_behind(upper, left, right), _left_behind(upper, right, left)
+    tangent = at_left + (at_right - behind_left - at_left) * (behind_right / (behind_left + behind_right))
+    if at_right - behind_left >= at_left:
+        tangent = at_left
+    elif at_left - behind_right >= at_right:
+        tangent = at_right
+    return max(alongside, tangent)
 
 
 @kernel
@@ -104,8 +121,11 @@ def _tail(near: Floats, far: Floats, right: bool, level: float) -> float:
 
 
 @kernel
-def least_gap(near: Floats, far: Floats) -> tuple[float, float]:
-    """(least far − near over all real k, its k), proved to `TOLERANCE`; (−∞, ±∞) where a wing of `near` is steeper."""
+def least_gap(near: Floats, far: Floats, level: float) -> tuple[float, float, bool]:
+    """(least far − near over all real k, its k, whether that is proved to `TOLERANCE`); (−∞, ±∞, True) where a wing of
+    `near` is steeper. With a `level` that is not NaN the question is only whether the gap is nowhere smaller: the
+    least gap seen, where, and whether that is proved.
+    """
     centre, scale, size = _frame(near, far)
     slack = TOLERANCE * size
     best, at = np.inf, centre
@@ -117,21 +137,23 @@ def least_gap(near: Floats, far: Floats) -> tuple[float, float]:
         constant_near, slope_near = _asymptote(near, right)
         steeper = sign * (slope_far - slope_near)
         if steeper < 0.0:
-            return -np.inf, sign * np.inf
+            return -np.inf, sign * np.inf, True
         if steeper == 0.0 and constant_far - constant_near < best:
             best, at = constant_far - constant_near, sign * np.inf
     for point in (near[3], far[3]):
         value = _gap(near, far, point, centre)
         if value < best:
             best, at = value, point
+    proved = True
     for side in range(2):
-        reach = _tail(near, far, side == 1, best - slack)
+        reach = _tail(near, far, side == 1, best - slack if np.isnan(level) else level)
+        proved = proved and reach < np.inf
         ends[side] = centre + (1.0 if side == 1 else -1.0) * (reach if reach < np.inf else FURTHEST * scale)
     low, high = np.empty(STACK), np.empty(STACK)
     low[0], high[0] = ends[0], centre
     low[1], high[1] = centre, ends[1]
-    top = 1
-    while top >= 0:
+    top, splits = 1, 0
+    while top >= 0 and splits < MOST_SPLITS:
         left, right_end = low[top], high[top]
         top -= 1
         # the left-hand form serves the left interval up to the centre, the right-hand one from there: they agree there
@@ -140,16 +162,20 @@ def least_gap(near: Floats, far: Floats) -> tuple[float, float]:
             best, at = gap_low, left
         if gap_high < best:
             best, at = gap_high, right_end
-        bound = _least_between(
-            gap_low, gap_high, _left_behind(far, left, right_end), _left_behind(far, right_end, left)
-        )
-        if bound >= best - slack or right_end - left <= FINEST * (scale + abs(left)):
+        bound = _least_between(near, far, left, right_end, gap_low, gap_high)
+        if best < level:
+            return best, at, False
+        if bound >= (best - slack if np.isnan(level) else level):
+            continue
+        if right_end - left <= FINEST * (scale + abs(left)):
+            proved = False
             continue
         middle = _between(left, right_end, centre, scale)
         low[top + 1], high[top + 1] = left, middle
         low[top + 2], high[top + 2] = middle, right_end
         top += 2
-    return best, at
+        splits += 1
+    return best, at, proved and top < 0
 
 
 @kernel
@@ -172,13 +198,13 @@ def crossings(near: Floats, far: Floats, out: Floats) -> int:
     low, high = np.empty(STACK), np.empty(STACK)
     low[1], high[1] = ends[0], centre
     low[0], high[0] = centre, ends[1]
-    top, count = 1, 0
-    while top >= 0:
+    top, count, splits = 1, 0, 0
+    while top >= 0 and splits < MOST_SPLITS:
         left, right = low[top], high[top]
         top -= 1
         gap_low, gap_high = _gap(near, far, left, centre), _gap(near, far, right, centre)
-        below = _least_between(gap_low, gap_high, _left_behind(far, left, right), _left_behind(far, right, left))
-        above = -_least_between(-gap_low, -gap_high, _left_behind(near, left, right), _left_behind(near, right, left))
+        below = _least_between(near, far, left, right, gap_low, gap_high)
+        above = -_least_between(far, near, left, right, -gap_low, -gap_high)
         if below > 0.0 or above < 0.0:
             continue
         rising = _slope(far, left) >= _slope(near, right)
@@ -189,6 +215,7 @@ def crossings(near: Floats, far: Floats, out: Floats) -> int:
             low[top + 1], high[top + 1] = middle, right
             low[top + 2], high[top + 2] = left, middle
             top += 2
+            splits += 1
             continue
         touching = small and min(abs(gap_low), abs(gap_high)) <= slack
         if not touching and (gap_low > 0.0) == (gap_high > 0.0):
@@ -224,5 +251,9 @@ def is_free(near: Floats, far: Floats, margin: float) -> bool:
         same = same and near[i] == far[i]
     if same:
         return margin <= 0.0
+    for side in (-1.0, 1.0):
+        slope_near, slope_far = near[1] * (near[2] + side), far[1] * (far[2] + side)
+        if slope_near != slope_far and side * (slope_far - slope_near) < SAFE * (near[1] + far[1]):
+            return False
     size = _frame(near, far)[2]
-    return least_gap(near, far)[0] - margin >= 2.0 * TOLERANCE * size
+    return least_gap(near, far, margin + 2.0 * TOLERANCE * size)[2]

@@ -29,23 +29,35 @@ def _undiscounted(forward: float, strike: float, s: float, side: float) -> float
 
 
 @kernel
-def _exercise(held: Floats, growth: Floats, forward: float, less: float, side: float) -> None:
-    """Raise `held` to the exercise value side·(forward·growth − less) where that is more."""
-    for j in range(len(held)):
-        held[j] = max(held[j], side * (forward * growth[j] - less))
+def _exercise(held: Floats, growth: Floats, forward: float, less: float, side: float, gain: Floats) -> None:
+    """Raise `held` to the exercise value side·(forward·growth − less) where that is more; `gain` is overwritten.
+
+    The node next to the crossing gets the mean over its cell: results do not depend on where between two nodes it lies.
+    """
+    last = len(held) - 1
+    for j in range(last + 1):
+        gain[j] = side * (forward * growth[j] - less) - held[j]
+    for j in range(1, last):
+        width = max(0.5 * abs(gain[j + 1] - gain[j - 1]), 1e-300)
+        inside = abs(gain[j]) < 0.5 * width
+        mean = (gain[j] + 0.5 * width) * (gain[j] + 0.5 * width) / (2.0 * width)
+        held[j] += mean if inside else max(gain[j], 0.0)
+    held[0] += max(gain[0], 0.0)
+    held[last] += max(gain[last], 0.0)
 
 
 @kernel
 def lattices(terms: Floats, times: Floats, amounts: Floats, steps: int, out: Floats) -> None:
     """Values at today's node and two neighbours on either side, then the spacing in ln S̃: `out`, shape `(6, count)`.
 
-    `terms`, shape `(7, count)`: S̃, strike, rate, yield, vol, expiry (all valid, vol and expiry > 0), 1 for a call or −1.
+    `terms`, shape `(8, count)`: S̃, strike, rate, yield, vol, expiry (all valid, vol and expiry > 0), 1 for a call or −1,
+    and the vol that sets the spacing: held fixed where values at several vols are compared, so that nodes stay put.
     `times` ascending, in years from now, all > 0; those at or after an option's expiry do not concern it.
     """
     half = int(np.ceil(REACH * np.sqrt(steps / 3.0)))
     for i in range(terms.shape[1]):
-        spot, strike, r, q, v, t, side = terms[:, i]
-        s = v * np.sqrt(t)
+        spot, strike, r, q, v, t, side, spacing = terms[:, i]
+        s = spacing * np.sqrt(t)
         dy = s * np.sqrt(3.0 / steps)
         reach = min(half + int(np.ceil(0.5 * s * s / dy)), steps + NEIGHBOURS)
         size = 2 * reach + 1
@@ -85,11 +97,11 @@ def lattices(terms: Floats, times: Floats, amounts: Floats, steps: int, out: Flo
                     grown = spot * np.exp((r - q) * t)
                     held[0] = far * max(side * (grown * growth[0] - strike), 0.0)
                     held[size - 1] = far * max(side * (grown * growth[size - 1] - strike), 0.0)
-                _exercise(held, growth, forward, strike - owed * np.exp((q - r) * (later - now)), side)
+                _exercise(held, growth, forward, strike - owed * np.exp((q - r) * (later - now)), side, ahead)
             owed *= np.exp((q - r) * (later - sooner))
             if event > 0:  # the last chance before it goes ex
                 owed += amounts[event - 1]
-                _exercise(held, growth, spot * np.exp((r - q) * sooner), strike - owed, side)
+                _exercise(held, growth, spot * np.exp((r - q) * sooner), strike - owed, side, ahead)
             later = sooner
         for j in range(2 * NEIGHBOURS + 1):
             out[j, i] = held[reach - NEIGHBOURS + j]

@@ -68,7 +68,7 @@ def test_a_database_that_goes_away_mid_run_stops_it_and_the_run_is_resumed(
 
     with monkeypatch.context() as patch:
         patch.setattr(app.progress.Timings, "started", cut_at("aggregate"))
-        ended = desk("run", "--watchlist", "NVDA,XOM", "--json")
+        ended = desk("run", "--watchlist", "JPM,XOM", "--json")
     allow(True)
     assert ended.code == 3
     assert ended.document["error"]["kind"] == "DatabaseDown"

@@ -93,13 +93,13 @@ async def test_a_weak_view_on_price_trades_volatility_without_a_direction(world,
 
 async def test_a_verdict_against_the_score_zeroes_the_drift_and_never_turns_it(world, market):
     for script in (BULL, BEAR):
-        desk = world({"*": script}, market=only(market, "JPM"))
+        desk = world({"*": script}, market=only(market, "SPY"))
         await desk.run()
-        score = desk.audit.of("aggregate")["JPM", "composite"].price_score
-        assert score > 0
-        drifts = {item.drift for item in desk.audit.of("strategy_selector")["JPM", "candidates"]["candidates"]}
+        score = desk.audit.of("aggregate")["SPY", "composite"].price_score
+        assert score < 0
+        drifts = {item.drift for item in desk.audit.of("strategy_selector")["SPY", "candidates"]["candidates"]}
         assert drifts
-        assert all(drift > 0 for drift in drifts) if script is BULL else drifts == {0.0}
+        assert all(drift < 0 for drift in drifts) if script is BEAR else drifts == {0.0}
 
 
 def halted(market):

@@ -7,7 +7,7 @@ from itertools import pairwise
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.engine.slices import Quotes, made, rmse, scipy_fit
@@ -28,7 +28,7 @@ from options.svi import (
 VOGT = RawSvi(a=-0.0410, b=0.1331, rho=0.3060, m=0.3586, sigma=0.4153)
 PLAIN = RawSvi(a=0.04, b=0.1, rho=-0.5, m=0.01, sigma=0.1)
 
-shares = st.floats(0.0, 1.0)
+unhurried = settings(deadline=None)  # the first call compiles
 
 
 @st.composite
@@ -51,6 +51,7 @@ def grid(svi: RawSvi, points: int = 20_001) -> np.ndarray:
 # forms
 
 
+@unhurried
 @given(slices())
 def test_natural_form_round_trips(svi):
     back = RawSvi.from_natural(svi.to_natural())
@@ -58,6 +59,7 @@ def test_natural_form_round_trips(svi):
     np.testing.assert_allclose(back.total_variance(k), svi.total_variance(k), rtol=1e-9, atol=1e-12)
 
 
+@unhurried
 @given(slices(), st.floats(1 / 365, 3.0))
 @example(replace(PLAIN, m=0.0), 1.0)  # m = 0 makes the usual formula for sigma divide zero by zero
 def test_jump_wings_round_trip(svi, tau):
@@ -182,6 +184,7 @@ def exactly_free(svi: RawSvi) -> bool:
     return p[-1] > 0 and changes([c[0] for c in chain]) == changes([c[-1] for c in chain])
 
 
+@unhurried
 @given(slices())
 def test_no_grid_finds_what_the_proof_missed(svi):
     found = svi.durrleman(grid(svi)).min()
@@ -194,19 +197,26 @@ def test_no_grid_finds_what_the_proof_missed(svi):
         assert float(svi.durrleman(worst.k)) == pytest.approx(worst.g, abs=1e-7 * (1.0 + abs(worst.g)))
 
 
-@given(slices(), st.booleans())
-def test_at_the_boundary_the_proof_agrees_with_exact_arithmetic(svi, inside):
-    """Slices are drawn to where g just touches zero, often between any grid's points, and moved off it by 1e-9."""
+@settings(max_examples=60, deadline=None)
+@given(slices(), st.sampled_from([-1e-5, -1e-9, 0.0, 1e-9, 1e-5]))
+def test_at_the_boundary_the_proof_agrees_with_exact_arithmetic(svi, beyond):
+    """Slices are drawn to where g just touches zero, often between any grid's points, and moved off it a little."""
+
+    def flattened(share: float) -> RawSvi:
+        a = svi.a + (1.0 - share) * svi.b * svi.sigma
+        return RawSvi(*(float(np.float32(x)) for x in (a, share * svi.b, svi.rho, svi.m, svi.sigma)))  # short fractions
+
     steep, flat = 1.0, 0.0
     assume(not is_butterfly_free(svi))
-    for _ in range(60):
+    for _ in range(30):
         share = 0.5 * (steep + flat)
-        free = is_butterfly_free(replace(svi, a=svi.a + (1 - share) * svi.b * svi.sigma, b=share * svi.b))
-        steep, flat = (steep, share) if free else (share, flat)
-    share = flat * (1 - 1e-9) if inside else steep * (1 + 1e-9)
-    near = replace(svi, a=svi.a + (1 - share) * svi.b * svi.sigma, b=share * svi.b)
-    assume(near.least_variance > 1e-3 * float(near.total_variance(0.0)))
-    assert is_butterfly_free(near) == (exactly_free(near) and near.b * (1 + abs(near.rho)) < 2)
+        steep, flat = (steep, share) if is_butterfly_free(flattened(share)) else (share, flat)
+    near = flattened(flat * (1.0 + beyond))
+    exact = exactly_free(near) and near.b * (1.0 + abs(near.rho)) < 2.0 and near.least_variance > 0.0
+    proved = is_butterfly_free(near)
+    assert exact or not proved
+    if abs(beyond) > 1e-6 and near.least_variance > 0.03 * near.b * near.sigma:
+        assert proved == exact
 
 
 @pytest.mark.parametrize(
@@ -229,8 +239,7 @@ def test_worst_butterfly_in_its_limiting_cases():
     assert worst_butterfly(flat) == (1.0, 0.1)
     assert is_butterfly_free(flat)
     assert worst_butterfly(RawSvi(-0.02, 0.1, 0.0, 0.05, 0.1)) == (-np.inf, 0.05)
-    wing = RawSvi(0.04, 0.6, -0.5, 0.0, 2.0)
-    assert worst_butterfly(wing) == (pytest.approx(0.25 - (0.6 * 1.5) ** 2 / 16.0), -np.inf)
+    assert worst_butterfly(PLAIN) == (pytest.approx(0.25 - (0.1 * 1.5) ** 2 / 16.0), -np.inf)
     one_sided = RawSvi(0.04, 0.05, -1.0, 0.0, 0.2)
     assert is_butterfly_free(one_sided)
     assert one_sided.durrleman(grid(one_sided)).min() >= worst_butterfly(one_sided).g - 1e-8
@@ -239,6 +248,7 @@ def test_worst_butterfly_in_its_limiting_cases():
 # calendar
 
 
+@unhurried
 @given(slices(), slices(), st.booleans(), st.floats(-0.02, 0.1), st.floats(0.98, 1.1))
 def test_least_gap_is_never_undercut(near, other, alike, lift, steeper):
     far = replace(near, a=near.a + lift * near.b * near.sigma, b=near.b * steeper) if alike else other
@@ -260,7 +270,7 @@ def test_calendar_at_infinity():
     assert not is_calendar_free(PLAIN, PLAIN, margin=1e-9)
     assert is_calendar_free(PLAIN, replace(PLAIN, a=0.0401), margin=9e-5)  # both wings as steep
     assert not is_calendar_free(PLAIN, replace(PLAIN, a=0.5, b=0.0999))
-    assert least_gap(PLAIN, replace(PLAIN, a=0.5, rho=-0.5001)) == (-np.inf, -np.inf)
+    assert least_gap(PLAIN, replace(PLAIN, a=0.5, rho=-0.5001)) == (-np.inf, np.inf)
     shifted = replace(PLAIN, a=PLAIN.a + 0.1 * 0.5 * 0.05, m=PLAIN.m + 0.05)  # left asymptotes agree, right ones do not
     assert not is_calendar_free(PLAIN, replace(shifted, a=shifted.a - 0.01))
     rounder = replace(PLAIN, sigma=0.2)  # above everywhere, but by nothing at infinity
@@ -268,6 +278,7 @@ def test_calendar_at_infinity():
     assert not is_calendar_free(rounder, PLAIN)
 
 
+@unhurried
 @given(slices(), slices())
 def test_crossings_are_the_real_roots_of_the_quartic(near, far):
     found = crossings(near, far)
@@ -278,14 +289,14 @@ def test_crossings_are_the_real_roots_of_the_quartic(near, far):
         one = [k(near.b) ** 2 * x for x in (1, -2 * k(near.m), k(near.m) ** 2 + k(near.sigma) ** 2)]
         two = [k(far.b) ** 2 * x for x in (1, -2 * k(far.m), k(far.m) ** 2 + k(far.sigma) ** 2)]
         line = [c * c, 2 * a * c, a * a]
-        # a + ck + R₂ − R₁ = 0 → (R₁² + R₂² − L²)² = 4R₁²R₂²... squared twice
+        # L + R₂ − R₁ = 0 squared twice: (R₁² + R₂² − L²)² = 4R₁²R₂²
         mixed = [x + y - z for x, y, z in zip(one, two, line, strict=True)]
         quartic = [
             sum((mixed[i] * mixed[n - i] - 4 * one[i] * two[n - i] for i in range(3) if 0 <= n - i < 3), k(0))
             for n in range(5)
         ]
         assume(abs(quartic[0]) > 1e-12 * max(map(abs, quartic)))
-        roots = mpmath.polyroots(quartic, maxsteps=500, extraprec=500)
+        roots = mpmath.polyroots(quartic[::-1], maxsteps=500, extraprec=500, asc=True)
 
         def gap(x):
             w = [

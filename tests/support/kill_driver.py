@@ -35,7 +35,7 @@ from feeds.simulated.settings import SimulatedSettings
 from feeds.simulated.timeline import first_instant
 
 RUN = "simulated-killed"
-NAMES = ("NVDA", "XOM")
+NAMES = ("JPM", "KO")
 QUICK = SimulatedSettings(sessions=10, history_sessions=300)
 
 
