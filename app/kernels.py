@@ -18,3 +18,29 @@ def choose_cache() -> None:
     from app.settings import Environment
 
     os.environ[VARIABLE] = str(Environment().desk_home / "kernels")
+
+
+def fill() -> None:
+    """Compile what a first run calls: one simulated chain priced, fitted and shown, and every structure searched."""
+    import asyncio
+
+    from app.services.chain import chain_document, chain_view
+    from app.wiring import configuration
+    from options.legs import candidates
+    from options.selector import StrategyChoice
+    from options.strategies import DEFAULTS
+
+    config = configuration()
+    view = asyncio.run(chain_view(config, "SPY", feed="simulated", at=None))
+    chain_document(view)
+    for place, structure in enumerate(DEFAULTS, start=1):
+        choice = StrategyChoice(strategy=structure.strategy, family=structure.family, priority=place, reason="compiled")
+        candidates(
+            view.priced, choice, spot=view.priced.spot, drift=0.0, forecast_vol=0.2, settings=config.graph.legs,
+            as_of=view.market.as_of, top_k=1,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    choose_cache()
+    fill()

@@ -38,6 +38,20 @@ GRID = np.sinh(np.linspace(-9.0, 9.0, 20_001)) / np.sinh(9.0) * 40.0  # deviatio
 RAW_ONLY = ChainSettings(bend_quotes=1_000_000)
 
 
+REASONS = (
+    "What misses, and why:",
+    "",
+    "* One bend is not enough. In the stress of May 2019 call wings bend twice, by more than the spread: raw SVI leaves",
+    "  a twentieth to a half of such quotes outside, SciPy's unconstrained one too. Hence the second bend.",
+    "* The chains of equities and ETFs were collected over minutes from delayed pages while spot moved: mids of",
+    "  neighbouring strikes then disagree by more than their spreads of about 0.05 points, and no smooth slice lies inside",
+    "  all of them. Quotes kept from earlier hours (2025-11-28, a half-day; 2026-08-21) are the worst days.",
+    "* Single errors of tens of points (QQQ 2026-02, 127 days) are stale deep puts whose own volatility puts them between",
+    "  5 and 95 delta; the fit ignores them, the table does not.",
+    "* Under a week a tick is worth tenths of a point.",
+)
+
+
 class Judged(NamedTuple):
     """One slice."""
 
@@ -207,7 +221,8 @@ def beside_peer(slices: list[Judged]) -> list[str]:
         ("the surface: a second bend where quotes allow", mine, np.array([s.inside for s in pairs]), cost),
     )
     return [
-        f"On {len(pairs)} slices, the same quotes and weights:",
+        f"On {len(pairs)} slices, the same quotes in the band. SciPy sees the band alone; the surface also the wings and",
+        "its neighbours, which is what raw SVI pays for in the second line:",
         "",
         "| fit | rmse median | rmse p95 | inside median | inside mean | rmse over SciPy's, median |",
         "|---|---|---|---|---|---|",

@@ -18,11 +18,17 @@ MOVES, LATTICE_MOVES = (1e-3, 1e-4), (2e-2, 1e-3)  # of differences: relative in
 ROUNDING = 8 * np.finfo(np.float64).eps
 
 
+def collocate(options: Options) -> tuple[Floats, Floats]:
+    """Puts of strike 1 that `options` are: value and four derivatives in ln S, `(5, n)`; (b − b(0))², `(nodes, n)`."""
+    tables, sweeps = FINE
+    put, depth = np.empty((5, len(options.spot))), np.empty((len(tables.nodes), len(options.spot)))
+    collocation.slopes(values.put_terms(options), tables, sweeps, True, put, depth)
+    return put, depth
+
+
 def _collocation_slopes(options: Options) -> Floats:
     """Value and four derivatives in ln S, `(5, n)`."""
-    fine, sweeps = FINE
-    put = np.empty((5, len(options.spot)))
-    collocation.slopes(values.put_terms(options), *fine, sweeps, True, put)
+    put, _ = collocate(options)
     # a call is S·p(ln K − ln S): its n-th derivative is S·Σ binomial(n, j)·(−1)ʲ·p⁽ʲ⁾
     binomial = np.array([[1, 0, 0, 0, 0], [1, -1, 0, 0, 0], [1, -2, 1, 0, 0], [1, -3, 3, -1, 0], [1, -4, 6, -4, 1]])
     return np.where(options.is_call, options.spot * (binomial @ put), options.strike * put)
@@ -50,9 +56,7 @@ def greek_rows(options: Options) -> Floats:
         return out
 
 
-def _differentiated(
-    options: Options, slopes: Callable[[Options], Floats], moves: tuple[float, float]
-) -> Floats:
+def _differentiated(options: Options, slopes: Callable[[Options], Floats], moves: tuple[float, float]) -> Floats:
     """Rows of `Greeks` from a function that gives value and derivatives in ln S̃."""
     s, r, q, vol = options.escrowed, options.rate, options.dividend_yield, options.vol
     here = slopes(options)
@@ -65,8 +69,8 @@ def _differentiated(
     up, down = (_in_spot(slopes(options._replace(vol=vol + sign * step)), s) for sign in (1, -1))
     higher, lower = r + rate_step, np.where((r >= 0) & (r < rate_step), 0.0, r - rate_step)
     above, below = (_value_at_rate(options, slopes, moved) for moved in (higher, lower))
-    due = value <= values.exercise_value(options) + _ROUNDING * (options.spot + options.strike)
-    due &= values.exercise_value(options) > 0
+    exercised = values.exercise_value(options)
+    due = (value <= exercised + ROUNDING * (options.spot + options.strike)) & (exercised > 0)
     rows = np.stack(
         [
             value,
@@ -85,7 +89,7 @@ def _differentiated(
     )
     rows[1:, due] = 0.0
     rows[1, due] = np.where(options.is_call, 1.0, -1.0)[due]
-    rows[0, due] = values.exercise_value(options)[due]
+    rows[0, due] = exercised[due]
     rows[1:, vol * np.sqrt(options.tau) < values.CERTAIN] = np.nan
     return rows
 
@@ -98,8 +102,7 @@ def _in_spot(slopes: Floats, s: Floats) -> tuple[Floats, Floats, Floats, Floats]
 
 def _value_at_rate(options: Options, slopes: Callable[[Options], Floats], rate: Floats) -> Floats:
     """Value with the rate moved and the spot held: the escrowed part moves with the rate."""
-    escrowed = values.escrowed_spot(options.spot, options.tau, rate - options.dividend_yield, options.times, options.amounts)
+    carry = rate - options.dividend_yield
+    escrowed = values.escrowed_spot(options.spot, options.tau, carry, options.times, options.amounts)
     moved = options._replace(rate=rate, escrowed=escrowed)
     return np.where(values.methods(moved) == values.EUROPEAN, values.european_value(moved), slopes(moved)[0])
-
-

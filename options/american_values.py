@@ -1,7 +1,7 @@
 """The rows behind `options.american`: what each option is, which method values it, and its value."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,17 @@ PRICE_WORK, LATTICE_WORK = 64, 4_096  # of a row, in elements of `compiled.sprea
 BAD, SURE, EUROPEAN, COLLOCATION, LATTICE = range(5)
 
 
+class EuropeanTerms(TypedDict):
+    """What `black`'s spot form takes beside volatility or price."""
+
+    spot: Floats
+    strike: Floats
+    tau: Floats
+    rate: Floats
+    dividend_yield: Floats
+    is_call: Bools
+
+
 class Options(NamedTuple):
     """Flat inputs, each `(n,)`, and the dividends still to come, ascending, each `(d,)`. `escrowed` is S̃."""
 
@@ -40,18 +51,17 @@ class Options(NamedTuple):
     amounts: Floats
 
     def rows(self, chosen: slice | NDArray[np.intp]) -> "Options":
-        return Options(*(column[chosen] for column in self[:8]), self.times, self.amounts)
+        return self._replace(**{name: getattr(self, name)[chosen] for name in self._fields[:8]})
 
-    def european_terms(self) -> dict[str, Floats | Bools]:
-        """What `black`'s spot form takes beside volatility or price."""
-        return {
-            "spot": self.escrowed,
-            "strike": self.strike,
-            "tau": self.tau,
-            "rate": self.rate,
-            "dividend_yield": self.dividend_yield,
-            "is_call": self.is_call,
-        }
+    def european_terms(self) -> EuropeanTerms:
+        return EuropeanTerms(
+            spot=self.escrowed,
+            strike=self.strike,
+            tau=self.tau,
+            rate=self.rate,
+            dividend_yield=self.dividend_yield,
+            is_call=self.is_call,
+        )
 
 
 def flat_options(
@@ -113,11 +123,13 @@ def put_terms(options: Options) -> Floats:
 
 
 def exercise_value(options: Options) -> Floats:
+    """What exercise at once pays, `(n,)`."""
     gain = options.spot - options.strike
     return np.maximum(np.where(options.is_call, gain, -gain), 0.0)
 
 
 def prices(options: Options, threads: int | None) -> Floats:
+    """American prices, `(n,)`."""
     out = np.full(len(options.spot), np.nan)
 
     def work(first: int, last: int) -> None:
@@ -135,17 +147,19 @@ def spread_rows(work: Callable[[int, int], None], count: int, effort: int, threa
 
 
 def block_prices(options: Options) -> Floats:
+    """`prices` of few rows on this thread."""
     with np.errstate(all="ignore"):
-        methods = methods(options)
+        method = methods(options)
         out = np.full(len(options.spot), np.nan)
-        for method, valued in ((SURE, certain_value), (EUROPEAN, european_value), (COLLOCATION, _collocated), (LATTICE, _grown)):
-            rows = np.flatnonzero(methods == method)
+        for chosen, valued in VALUED_BY.items():
+            rows = np.flatnonzero(method == chosen)
             if len(rows):
                 out[rows] = valued(options.rows(rows))
         return out
 
 
 def european_value(options: Options) -> Floats:
+    """European price on the escrowed spot, `(n,)`."""
     return black.price(vol=options.vol, **options.european_terms())
 
 
@@ -155,7 +169,7 @@ def certain_value(options: Options) -> Floats:
     turn = np.nan_to_num((np.log(r / q) - x) / (r - q), nan=0.0, posinf=0.0, neginf=0.0)
     times = np.stack([np.zeros_like(tau), tau, np.clip(turn, 0.0, tau)])
     best = np.max(np.exp(-r * times) - np.exp(x - q * times), axis=0)
-    return np.where(options.is_call, options.spot, options.strike) * np.maximum(best, 0.0)
+    return np.asarray(np.where(options.is_call, options.spot, options.strike) * np.maximum(best, 0.0))
 
 
 def _collocated(options: Options) -> Floats:
@@ -165,13 +179,14 @@ def _collocated(options: Options) -> Floats:
         rows = np.flatnonzero((drift > MILD_DRIFT) == drifting)
         if len(rows):
             put = np.empty(len(rows))
-            collocation.values(put_terms(options.rows(rows)), *tables, sweeps, drifting, put)
+            collocation.values(put_terms(options.rows(rows)), tables, sweeps, drifting, put)
             out[rows] = put
-    return np.where(options.is_call, options.spot, options.strike) * out
+    return np.asarray(np.where(options.is_call, options.spot, options.strike) * out)
 
 
 def _grown(options: Options) -> Floats:
-    return np.maximum(np.maximum(lattice_slopes(options, options.vol)[0], european_value(options)), exercise_value(options))
+    least = np.maximum(european_value(options), exercise_value(options))
+    return np.maximum(lattice_slopes(options, options.vol)[0], least)
 
 
 def lattice_slopes(options: Options, spacing: Floats) -> Floats:
@@ -182,18 +197,8 @@ def lattice_slopes(options: Options, spacing: Floats) -> Floats:
     least = NEAR_ZERO_DEVIATION / np.sqrt(options.tau)
     vol = np.maximum(options.vol, least)
     side = np.where(options.is_call, 1.0, -1.0)
-    terms = np.stack(
-        [
-            options.escrowed,
-            options.strike,
-            options.rate,
-            options.dividend_yield,
-            vol,
-            options.tau,
-            side,
-            np.maximum(spacing, least),
-        ]
-    )
+    contract = [options.escrowed, options.strike, options.rate, options.dividend_yield, vol, options.tau, side]
+    terms = np.stack([*contract, np.maximum(spacing, least)])
     found = []
     for steps in (LATTICE_STEPS // 2, LATTICE_STEPS):
         out = np.empty((6, len(vol)))
@@ -207,3 +212,4 @@ def lattice_slopes(options: Options, spacing: Floats) -> Floats:
     return np.asarray(2.0 * found[1] - found[0])
 
 
+VALUED_BY = {SURE: certain_value, EUROPEAN: european_value, COLLOCATION: _collocated, LATTICE: _grown}

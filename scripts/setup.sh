@@ -42,7 +42,7 @@ with_pip() {
   "${pip[@]}" install -q --no-compile --require-hashes -r "$lock" && "${pip[@]}" install -q --no-deps -e .
 }
 
-echo "setup: installing from $lock into $venv (once; about half a minute)" >&2
+echo "setup: installing from $lock into $venv (once; a minute or two)" >&2
 export UV_SYSTEM_CERTS=1 # like pip, trust what the machine trusts
 "${pip[@]}" install -q 'uv==0.13.8' pip || true
 # uv reads none of pip's settings: behind a mirror that only pip knows, pip does the work, slower.
@@ -53,5 +53,7 @@ fi
 # uv leaves sources uncompiled, and where Python may not write bytecode every start would compile them anew.
 # Left out: what no run imports. A vendor's file that does not compile is no failure of ours.
 "$venv/bin/python" -m compileall -qq -j0 -x '/(tests?|_vendor|typeshed|transformers/models)/' "$venv/lib" || true
+# The options engine's kernels are compiled now rather than in the first run, which could do it too.
+"$venv/bin/python" -m app.kernels || echo "setup: the first run will compile the kernels" >&2
 rm -f "$venv"/.set-up-*
 touch "$stamp"

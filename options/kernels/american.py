@@ -6,11 +6,11 @@ in which it is held exercised, the interest gained less the dividends lost:
 
     p(x, T) = European + ∫₀ᵀ [r·e^(−rs)·Φ(−d₋) − q·e^(x−qs)·Φ(−d₊)] ds,  d± = (x − b(T−s) + (r−q)s)/(v√s) ± ½v√s
 
-where b(τ) = ln B(τ) is the boundary at time τ to expiry. Smooth pasting at the boundary gives their fixed-point system A
-for B, solved here at Chebyshev nodes in √τ from short to long times, in (b − b(0))², which is nearly a polynomial there.
-System A converges in a few sweeps while μ = |r − q|√τ/v is small, swings about the solution as μ nears 1 and then leaves
-it; system B, of value matching, is slow for small μ and quick for large. Their mean with weights e^(−μ²) and
-1 − e^(−μ²) is safe for all.
+where b(τ) = ln B(τ) is the boundary at time τ to expiry. Smooth pasting at the boundary gives their fixed-point system
+A for B, solved here at Chebyshev nodes in √τ from short to long times, in (b − b(0))², which is nearly a polynomial
+there. System A converges in a few sweeps while μ = |r − q|√τ/v is small, swings about the solution as μ nears 1 and
+then leaves it; system B, of value matching, is slow for small μ and quick for large. Their mean with weights e^(−μ²)
+and 1 − e^(−μ²) is safe for all.
 
 Inner loops run over `LANES` options that all take the same number of steps, so that they become SIMD. `terms` has a
 column per option and the rows x, r, q, v, T, b(0+). Tables are arguments: what a cached kernel reads from other modules
@@ -130,8 +130,8 @@ def _improve(
 ) -> None:
     """One fixed-point step of (b − b(0))² at one node, whose row is `h`; `ahead` as `_ahead` left it.
 
-    N and D are kept as e^(−rτ)N and e^(−qτ)D, in which e^(−qs)·φ(d₊) = e^(−rs)·φ(d₋)·B(u)/B(τ). System B takes part only
-    if `drifting`.
+    N and D are kept as e^(−rτ)N and e^(−qτ)D, in which e^(−qs)·φ(d₊) = e^(−rs)·φ(d₋)·B(u)/B(τ). System B takes part
+    only if `drifting`.
     """
     r, q, v, t, ceiling = terms[1], terms[2], terms[3], terms[4], terms[5]
     lb, deviation, inverse, bend, rt = spare[0], spare[1], spare[2], spare[3], spare[4]
@@ -266,7 +266,7 @@ def values(terms: Floats, tables: Tables, sweeps: int, drifting: bool, out: Floa
         for i in range(LANES):
             exercised = 1.0 - exp(x[i])
             least = european(x[i], r[i], q[i], v[i], t[i])
-            held = max(max(least, least + 2.0 * t[i] * total[i]), exercised)
+            held = max(least + 2.0 * t[i] * max(total[i], 0.0), exercised)
             total[i] = exercised if x[i] <= ceiling[i] - np.sqrt(h[0, i]) else held
         for i in range(min(LANES, count - first)):
             out[first + i] = total[i]
@@ -274,11 +274,11 @@ def values(terms: Floats, tables: Tables, sweeps: int, drifting: bool, out: Floa
 
 @kernel
 def slopes(terms: Floats, tables: Tables, sweeps: int, drifting: bool, out: Floats, depth: Floats) -> None:
-    """Put value of strike 1 and its first four derivatives in x, shape `(5, count)`, and (b − b(0))² at the nodes, shape
-    `(n + 1, count)`; `terms` as in `values`.
+    """Put value of strike 1 and its first four derivatives in x, shape `(5, count)`, and (b − b(0))² at the nodes,
+    shape `(n + 1, count)`; `terms` as in `values`.
 
-    Each integrand is differentiated. With c = q·e^(x−qs)·Φ(−d₊) and g = (r − qB)·e^(−rs)·φ(d₋)/(v√s) the first is −(g + c);
-    those that follow bring Hermite polynomials of d₋.
+    Each integrand is differentiated. With c = q·e^(x−qs)·Φ(−d₊) and g = (r − qB)·e^(−rs)·φ(d₋)/(v√s) the first is
+    −(g + c); those that follow bring Hermite polynomials of d₋.
     """
     nodes, quadrature, p, count = len(tables.nodes), len(tables.points), len(tables.premium_points), terms.shape[1]
     lane = np.empty((TERMS, LANES))

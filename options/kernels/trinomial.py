@@ -1,9 +1,9 @@
 """American options on a trinomial lattice: cash dividends, and exercise regions with two boundaries.
 
-The escrowed spot S̃ (spot less the value of the dividends to come) follows a geometric Brownian motion; exercise is against
-S̃ plus what is still to be paid. The lattice lives in y = ln(S̃/forward of S̃), so that there is no drift but −½v²; each
-step matches mean and variance exactly and, between dividends, the fourth moment. The last step is the European formula:
-the payoff's kink never enters. An ex-date is always an instant of the lattice.
+The escrowed spot S̃ (spot less the value of the dividends to come) follows a geometric Brownian motion; exercise is
+against S̃ plus what is still to be paid. The lattice lives in y = ln(S̃/forward of S̃), so that there is no drift but −½v²;
+each step matches mean and variance exactly and, between dividends, very nearly the fourth moment. The last step is the
+European formula: the payoff's kink never enters. An ex-date is always an instant of the lattice.
 """
 
 import numpy as np
@@ -50,8 +50,8 @@ def _exercise(held: Floats, growth: Floats, forward: float, less: float, side: f
 def lattices(terms: Floats, times: Floats, amounts: Floats, steps: int, out: Floats) -> None:
     """Values at today's node and two neighbours on either side, then the spacing in ln S̃: `out`, shape `(6, count)`.
 
-    `terms`, shape `(8, count)`: S̃, strike, rate, yield, vol, expiry (all valid, vol and expiry > 0), 1 for a call or −1,
-    and the vol that sets the spacing: held fixed where values at several vols are compared, so that nodes stay put.
+    `terms`, shape `(8, count)`: S̃, strike, rate, yield, vol, expiry (all valid, vol and expiry > 0), 1 for a call or
+    −1, and the vol that sets the spacing: held fixed where values at several vols are compared, so that nodes stay put.
     `times` ascending, in years from now, all > 0; those at or after an option's expiry do not concern it.
     """
     half = int(np.ceil(REACH * np.sqrt(steps / 3.0)))

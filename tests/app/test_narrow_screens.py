@@ -37,7 +37,7 @@ def test_the_book_names_each_order_and_contract_in_full_at_80_columns():
     }  # fmt: skip
     book = {
         "account": "simulated", "as_of": "2025-01-02T14:40:00Z", "positions": [position], "cash": 1.0, "nlv": None,
-        "unrealised": None, "realised": 0.0, "fees": 0.0, "structures": [], "worst_case": 0.0,
+        "unrealised": None, "realised": 0.0, "fees": 0.0, "structures": [], "held_as": [], "worst_case": 0.0,
         "trading_state": "active", "greeks": None,
     }  # fmt: skip
     screen = io.StringIO()

@@ -259,7 +259,7 @@ def test_least_gap_is_never_undercut(near, other, alike, lift, steeper):
     assert worst.gap <= found + rounding
     if is_calendar_free(near, far):
         assert found >= -rounding
-    if np.isfinite(worst.k):
+    if abs(worst.k) <= np.abs(k).max():
         assert float(far.total_variance(worst.k) - near.total_variance(worst.k)) == pytest.approx(
             worst.gap, abs=rounding
         )
@@ -322,8 +322,8 @@ def test_crossings_can_be_four_or_none():
     np.testing.assert_allclose(found, -found[::-1], rtol=1e-9)
     assert len(crossings(PLAIN, PLAIN)) == 0
     assert len(crossings(PLAIN, replace(PLAIN, a=0.05))) == 0
-    four = crossings(RawSvi(0.0, 1.0, 0.6, 0.5, 0.1), RawSvi(0.2, 0.85, 0.5, 0.2, 0.6))
-    assert len(four) in (0, 2, 4)
+    four = crossings(RawSvi(0.14, 0.45, 0.81, -0.24, 0.05), RawSvi(0.0, 0.63, 0.62, -0.17, 0.3))
+    np.testing.assert_allclose(four, [-0.7484515, -0.31544836, -0.21778678, 0.62103431], rtol=1e-7)
 
 
 # fits
@@ -334,7 +334,7 @@ def weighted(quotes: Quotes) -> dict[str, np.ndarray]:
     return {"k": quotes.k, "total_variance": quotes.vol**2 * quotes.tau, "weights": 0.5 / (quotes.vol * quotes.tau)}
 
 
-CLEAN = made(40, seed=31)
+CLEAN = made(25, seed=31)
 HARD = made(60, seed=32, quotes=9, noise=0.05, outlier=True)
 
 
@@ -357,18 +357,18 @@ def test_clean_slices_are_fitted_as_well_as_by_scipy():
 def test_hard_slices_are_fitted_as_well_as_by_the_best_of_many_scipy_fits():
     """Where the best least-squares slice admits no arbitrage, ours is that slice."""
     ratios = []
-    for quotes in HARD[:30]:
+    for quotes in HARD[:18]:
         fit = fit_slice(**weighted(quotes))
         best = min((scipy_fit(quotes, start) for start in range(6)), key=lambda svi: rmse(svi, quotes))
         if is_butterfly_free(best):
             ratios.append(rmse(fit.svi, quotes) / rmse(best, quotes))
-    assert len(ratios) >= 10
+    assert len(ratios) >= 6
     assert max(ratios) <= 1.03
 
 
 def test_removing_arbitrage_costs_little_and_leaves_none():
     ratios = []
-    for quotes in made(150, seed=33, quotes=9, noise=0.05, outlier=True):
+    for quotes in made(100, seed=33, quotes=9, noise=0.05, outlier=True):
         fit = fit_slice(**weighted(quotes))
         assert_arbitrage_free(fit.svi)
         if fit.method != "free":
