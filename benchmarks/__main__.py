@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, gex, machine, pipeline, startup, vix, warm_run
+from benchmarks import audit, gex, machine, options, pipeline, startup, vix, warm_run
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "pipeline": pipeline.main,
     "gex": gex.main,
     "vix": vix.main,
+    "options": options.main,
 }
 
 

@@ -32,7 +32,7 @@ _SAME = 1e-10  # relative difference of two routes to the same price, far out of
 _MAX_STEPS = 80
 _PATIENCE = 12  # secant steps before bisection joins in
 _CLOSE = 1e-11  # relative change of volatility that ends the search
-_GREEKS_WORK = 1_024  # of a row, in elements of `compiled.spread`
+_VOL_WORK, _GREEKS_WORK, _DIVIDENDS_WORK = 32, 1_024, 8_192  # of a row, in elements of `compiled.spread`
 
 
 class Boundary(NamedTuple):
@@ -104,9 +104,16 @@ def implied_vol(
         european = black.implied_vol(price=wanted, **chosen.european_terms()).vol
         most = _MOST_DEVIATION / np.sqrt(chosen.tau)
         high = np.fmin(european, most)  # where only early exercise explains the price there is no European volatility
-        vol[rows] = _invert(chosen, wanted, high, threads)
         exact = values.methods(chosen) == values.EUROPEAN
-        vol[rows[exact]] = european[exact]
+
+    def work(first: int, last: int) -> None:
+        for start in range(first, last, values.BLOCK):
+            block = slice(start, min(start + values.BLOCK, last))
+            with np.errstate(all="ignore"):
+                vol[rows[block]] = _invert(chosen.rows(block), wanted[block], high[block])
+
+    values.spread_rows(work, len(rows), _DIVIDENDS_WORK if len(options.times) else _VOL_WORK, threads)
+    vol[rows[exact]] = european[exact]
     status[rows[np.isnan(vol[rows])]] = IvStatus.ABOVE_MAXIMUM
     return ImpliedVol(vol.reshape(shape), status.reshape(shape))
 
@@ -149,7 +156,7 @@ def greeks(
             block = slice(start, min(start + values.BLOCK, last))
             out[:, block] = american_greeks.greek_rows(options.rows(block))
 
-    values.spread_rows(work, len(options.spot), _GREEKS_WORK, threads)
+    values.spread_rows(work, len(options.spot), _DIVIDENDS_WORK if len(options.times) else _GREEKS_WORK, threads)
     return Greeks(*out.reshape(-1, *shape))
 
 
@@ -166,7 +173,7 @@ def early_exercise_boundary(
     """Spot at which exercise is due, at `points` times to expiry from 0 to `tau`, evenly spaced in the root of time.
 
     At time 0 the limit before expiry: K·min(1, r/q) for a put, K·max(1, r/q) for a call. NaN where an option is never
-    exercised early, where there are two boundaries, and where `price` is NaN. About 1e-6 of the strike.
+    exercised early, where there are two boundaries, and where `price` is NaN. Good to about 1e-5 of the strike.
     """
     options, shape = values.flat_options(1.0, strike, tau, rate, dividend_yield, vol, is_call, (), ())
     share = np.linspace(0.0, 1.0, points)
@@ -195,7 +202,7 @@ def _statuses(options: Options, quoted: Floats) -> NDArray[np.int8]:
     return np.select(conditions, codes, IvStatus.OK).astype(np.int8)
 
 
-def _invert(options: Options, quoted: Floats, high: Floats, threads: int | None) -> Floats:
+def _invert(options: Options, quoted: Floats, high: Floats) -> Floats:
     """Volatilities `(n,)`; NaN where the value at `high` is still below `quoted`."""
     exercise = values.exercise_value(options)
     rounding = _ROUNDING * np.where(exercise > 0, options.spot + options.strike, 0.0)
@@ -206,7 +213,7 @@ def _invert(options: Options, quoted: Floats, high: Floats, threads: int | None)
 
     everyone = np.arange(len(quoted))
     target = level(quoted, everyone)
-    value = values.prices(options._replace(vol=high), threads)
+    value = values.block_prices(options._replace(vol=high))
     vol = np.where(value >= quoted - rounding - _SAME * quoted, high, np.nan)
     start = value
     miss = level(value, everyone) - target
@@ -219,17 +226,20 @@ def _invert(options: Options, quoted: Floats, high: Floats, threads: int | None)
         if not len(unsettled):
             break
         at = following[unsettled]
-        value = values.prices(options.rows(unsettled)._replace(vol=at), threads)
+        value = values.block_prices(options.rows(unsettled)._replace(vol=at))
         miss = level(value, unsettled) - target[unsettled]
         low[unsettled] = np.where(miss < 0, at, low[unsettled])
         ceiling[unsettled] = np.where(miss < 0, ceiling[unsettled], at)
         floor, top = low[unsettled], ceiling[unsettled]
         secant = at - miss * (at - last[unsettled]) / (miss - last_miss[unsettled])
         inside = (secant > floor) & (secant < top) & ((count < _PATIENCE) | (count % 2 == 0))
+        inside &= value > exercise[unsettled] + rounding[unsettled]  # where one exercises at once there is no slope
         settled = np.abs(value - quoted[unsettled]) <= _ULP * quoted[unsettled]
         new = np.where(settled, at, np.where(inside, secant, 0.5 * (floor + top)))
         settled |= (np.abs(new - at) <= _CLOSE * at) | (top - floor <= _CLOSE * top)
-        vol[unsettled] = new
-        last[unsettled], last_miss[unsettled], following[unsettled] = at, miss, new
+        vol[unsettled] = following[unsettled] = new
+        sloping = value > exercise[unsettled] + rounding[unsettled]
+        last[unsettled] = np.where(sloping, at, last[unsettled])
+        last_miss[unsettled] = np.where(sloping, miss, last_miss[unsettled])
         unsettled = unsettled[~settled]
     return vol

@@ -81,7 +81,7 @@ def flat_options(
     shape = s.shape
     s, k, t, r, q, v, call = (a.ravel() for a in (s, k, t, r, q, v, call))
     times, amounts = np.broadcast_arrays(
-        np.asarray(dividend_times, dtype=np.float64), np.asarray(dividend_amounts, dtype=np.float64)
+        np.atleast_1d(np.asarray(dividend_times, dtype=np.float64)), np.asarray(dividend_amounts, dtype=np.float64)
     )
     order = np.argsort(times, kind="stable")
     times, amounts = times[order], amounts[order]
@@ -181,12 +181,13 @@ def _collocated(options: Options) -> Floats:
             put = np.empty(len(rows))
             collocation.values(put_terms(options.rows(rows)), tables, sweeps, drifting, put)
             out[rows] = put
-    return np.asarray(np.where(options.is_call, options.spot, options.strike) * out)
+    worth = np.where(options.is_call, options.spot, options.strike) * out
+    return np.asarray(np.maximum(worth, exercise_value(options)))
 
 
 def _grown(options: Options) -> Floats:
     least = np.maximum(european_value(options), exercise_value(options))
-    return np.maximum(lattice_slopes(options, options.vol)[0], least)
+    return np.asarray(np.maximum(lattice_slopes(options, options.vol)[0], least))
 
 
 def lattice_slopes(options: Options, spacing: Floats) -> Floats:

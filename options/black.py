@@ -14,7 +14,6 @@ deviation s = σ√τ (Jäckel 2015, "Let's be rational", sections 2-3); its loo
 """
 
 import math
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from domain.units import Floats
 from options.kernels import black as direct
 from options.kernels import implied
-from options.kernels.compiled import LEAST_CHUNK, spread
+from options.kernels.compiled import spread
 
 
 class IvStatus(IntEnum):
@@ -86,7 +85,7 @@ def price(
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
     shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], vol)
     out = np.empty(math.prod(shape))
-    _spread(lambda first, last: direct.price(spot_form, *rows, first, last, out), out.size, threads)
+    spread(lambda first, last: direct.price(spot_form, *rows, first, last, out), out.size, threads)
     return out.reshape(shape)
 
 
@@ -115,7 +114,7 @@ def implied_vol(
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
     shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], price)
     vol, status = np.empty(math.prod(shape)), np.empty(math.prod(shape), dtype=np.int8)
-    _spread(lambda first, last: implied.implied_vol(spot_form, *rows, first, last, vol, status), vol.size, threads)
+    spread(lambda first, last: implied.implied_vol(spot_form, *rows, first, last, vol, status), vol.size, threads)
     return ImpliedVol(vol.reshape(shape), status.reshape(shape))
 
 
@@ -140,7 +139,7 @@ def greeks(
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
     shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], vol)
     out = np.empty((len(Greeks._fields), math.prod(shape)))
-    _spread(lambda first, last: direct.greeks(spot_form, *rows, first, last, out), out.shape[1], threads)
+    spread(lambda first, last: direct.greeks(spot_form, *rows, first, last, out), out.shape[1], threads)
     return Greeks(*out.reshape(len(out), *shape))
 
 
@@ -172,11 +171,3 @@ def _vector(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     if array.size != 1 and array.shape != shape:
         array = np.broadcast_to(array, shape)
     return (array if array.flags.carray else array.copy()).reshape(-1)
-
-
-def _spread(work: Callable[[int, int], object], count: int, threads: int | None) -> None:
-    """`spread` without its question for the processors where the work is too small to divide."""
-    if count < 2 * LEAST_CHUNK:
-        work(0, count)
-    else:
-        spread(work, count, threads)

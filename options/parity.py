@@ -13,6 +13,7 @@ from options.rates import RateCurve
 from options.settings import ChainSettings
 
 _ROUNDS = 5
+_SETTLED = 1e-3  # of its standard error: a level that moves less has settled
 _HUBER = 2.0
 _LEAST_ERROR = 0.005  # USD: half a cent, the rounding of any quote
 _MIN_RATE_PAIRS = 6
@@ -58,7 +59,36 @@ def parity_forwards(chain: Chain, *, usable: Bools, curve: RateCurve | None, set
     also give the discount where the regression pins the rate to `max_rate_error`; otherwise, and always for American
     ones, whose early exercise would bias the slope, it comes from `curve` (1 without a curve).
     """
-    found = (_forward(chain, rows, usable, curve, settings) for rows in expiry_rows(chain))
+    return forwards_of(chain, call_put_pairs(chain, usable), curve, settings)
+
+
+class Pairs(NamedTuple):
+    """Strikes of one (root, expiry) with a usable call and a usable put, ascending; the others index the chain."""
+
+    rows: NDArray[np.int64]
+    tau: float
+    european: bool
+    strikes: Floats
+    call: NDArray[np.int64]
+    put: NDArray[np.int64]
+
+
+def call_put_pairs(chain: Chain, usable: Bools) -> list[Pairs]:
+    """Pairs of every unexpired expiry, ascending."""
+    found = []
+    for rows in expiry_rows(chain):
+        tau = _tau(chain, rows)
+        if tau > 0:
+            good = rows[usable[rows]]
+            calls, puts = good[chain.is_call[good]], good[~chain.is_call[good]]
+            strikes, call, put = np.intersect1d(chain.strike[calls], chain.strike[puts], return_indices=True)
+            found.append(Pairs(rows, tau, bool(chain.european[rows].all()), strikes, calls[call], puts[put]))
+    return found
+
+
+def forwards_of(chain: Chain, pairs: list[Pairs], curve: RateCurve | None, settings: ChainSettings) -> list[Forward]:
+    """`parity_forwards` from pairs already at hand, with this chain's bids and asks."""
+    found = (_forward(chain, one, curve, settings) for one in pairs)
     return [forward for forward in found if forward is not None]
 
 
@@ -129,22 +159,15 @@ def _tau(chain: Chain, rows: NDArray[np.int64]) -> float:
     return float(year_fraction(chain.as_of, chain.expires_at[rows[:1]])[0])
 
 
-def _forward(
-    chain: Chain, rows: NDArray[np.int64], usable: Bools, curve: RateCurve | None, settings: ChainSettings
-) -> Forward | None:
-    tau = _tau(chain, rows)
-    good = rows[usable[rows]]
-    calls, puts = good[chain.is_call[good]], good[~chain.is_call[good]]
-    strikes, at_call, at_put = np.intersect1d(chain.strike[calls], chain.strike[puts], return_indices=True)
-    if not tau > 0 or len(strikes) < settings.min_parity_pairs:
+def _forward(chain: Chain, pairs: Pairs, curve: RateCurve | None, settings: ChainSettings) -> Forward | None:
+    rows, tau, european, strikes, call, put = pairs
+    if len(strikes) < settings.min_parity_pairs:
         return None
-    call, put = calls[at_call], puts[at_put]
     gap = 0.5 * (chain.bid[call] + chain.ask[call] - chain.bid[put] - chain.ask[put])
     spread = chain.ask[call] - chain.bid[call] + chain.ask[put] - chain.bid[put]
     error = np.maximum(0.5 * spread, _LEAST_ERROR)
     known = 1.0 if curve is None else float(curve.discount(tau))
     centre = _weighted_median(strikes + gap / known, error**-2.0)
-    european = bool(chain.european[rows].all())
     near = _near(strikes, centre, None if european else settings.american_parity_pairs, settings.parity_window)
     if len(near) < settings.min_parity_pairs:
         return None
@@ -192,7 +215,9 @@ def _line(x: Floats, gap: Floats, error: Floats, known: float, *, fixed: bool) -
         spread = float(weight @ (x - mean_x) ** 2)
         if not fixed:
             discount = -float(weight @ ((x - mean_x) * (gap - mean_gap))) / spread
-        level = mean_gap + discount * mean_x
+        moved, level = level, mean_gap + discount * mean_x
+        if abs(level - moved) <= _SETTLED * scale / np.sqrt(total):
+            break
     return _Line(level, discount, scale / np.sqrt(total), scale / np.sqrt(spread), gap - level + discount * x)
 
 

@@ -44,11 +44,10 @@ from options.kernels.block import (
     V,
     W,
     X,
+    apart,
     exps,
     forwards,
     in_range,
-    mills_ratios,
-    series,
     stage,
 )
 from options.kernels.compiled import kernel
@@ -72,35 +71,26 @@ def values(n: int, work: Floats) -> None:
         work[M1 + i] = a if t < SHORT else abs(a - t)
         work[M2 + i] = a + t
         work[W + i] = -0.5 * (a * a + t * t)
-    mills_ratios(n, work)
+    apart(n, work)
     exps(n, work, W)
     for i in range(n):
-        f, k, d, s, a, m1, m2 = (
-            work[F + i],
-            work[K + i],
-            work[D + i],
-            work[S + i],
-            work[A + i],
-            work[M1 + i],
-            work[M2 + i],
-        )
-        t = min(0.5 * s, FAR)
+        f, k, a, m1, m2, taylor = work[F + i], work[K + i], work[A + i], work[M1 + i], work[M2 + i], work[SLOPE + i]
+        t = 0.5 * work[S + i]
         w = math.sqrt(f * k) * INV_SQRT_2PI * work[W + i]
-        taylor = series(a, t, m1, work[SLOPE + i])
-        short = t < SHORT
-        apart = taylor if short else m1 - m2
-        tail = w * (taylor + m2 if short else m1)
-        rest, far = min(f, k) - tail, w * m2
-        outer = short | (a >= t)
-        outside = max(w * apart if outer else rest - far, 0.0)
-        inside = max(work[SIGN + i] * work[GAP + i], 0.0)
-        sound = in_range(work[U + i], f, k, d) & (work[T + i] >= 0.0) & (work[V + i] >= 0.0) & (s < math.inf)
-        value = d * (inside + outside)
-        work[PRICE + i] = value if sound else math.nan
-        work[W + i] = d * w if sound & (s > 0.0) else math.nan
+        short, outer = t < SHORT, (t < SHORT) | (a >= t)
+        tail, far = w * (taylor + m2 if short else m1), w * m2
+        rest = min(f, k) - tail
+        work[PRICE + i] = max(w * (taylor if short else m1 - m2) if outer else rest - far, 0.0)
+        work[W + i] = w
         work[M1 + i] = tail if outer else rest
         work[SLOPE + i] = rest if outer else tail
         work[M2 + i] = far
+    for i in range(n):
+        f, k, d, s = work[F + i], work[K + i], work[D + i], work[S + i]
+        sound = in_range(work[U + i], f, k, d) & (work[T + i] >= 0.0) & (work[V + i] >= 0.0) & (s < math.inf)
+        value = d * (max(work[SIGN + i] * work[GAP + i], 0.0) + work[PRICE + i])
+        work[PRICE + i] = value if sound else math.nan
+        work[W + i] = d * work[W + i] if sound & (s > 0.0) else math.nan
 
 
 @kernel

@@ -84,22 +84,22 @@ def mills_and_slope(u: float) -> tuple[float, float]:
 
 
 @inlined
-def series(a: float, t: float, m: float, slope: float) -> float:
-    """M(a − t) − M(a + t) for t < `SHORT` by Taylor's series; `m`, `slope` are M(a), −M′(a).
+def series(a: float, t: float, slope: float) -> float:
+    """M(a − t) − M(a + t) for t < `SHORT` by Taylor's series; `slope` is −M′(a).
 
-    The moments μₙ = ∫xⁿ·exp(−ax − x²/2)dx = (−1)ⁿM⁽ⁿ⁾(a) follow from μₙ₊₁ = n·μₙ₋₁ − a·μₙ; all terms are positive.
+    The moments μₙ = ∫xⁿ·exp(−ax − x²/2)dx = (−1)ⁿM⁽ⁿ⁾(a) follow from μₙ₊₁ = n·μₙ₋₁ − a·μₙ: the odd ones are the slope
+    times one polynomial in a² less another.
     """
-    second = m - a * slope
-    third = 2.0 * slope - a * second
-    fourth = 3.0 * second - a * third
-    fifth = 4.0 * third - a * fourth
-    sixth = 5.0 * fourth - a * fifth
-    seventh = 6.0 * fifth - a * sixth
-    eighth = 7.0 * sixth - a * seventh
-    ninth = 8.0 * seventh - a * eighth
-    w = t * t
-    tail = third / 6.0 + w * (fifth / 120.0 + w * (seventh / 5040.0 + w * (ninth / 362880.0)))
-    return 2.0 * t * (slope + w * tail)
+    c, w = a * a, t * t
+    p = ((c * (1.0 / 362880.0) + 1.0 / 10080.0) * c + 1.0 / 960.0) * c * c + (c * (1.0 / 288.0) + 1.0 / 384.0)
+    q = ((c * (1.0 / 362880.0) + 11.0 / 120960.0) * c + 19.0 / 24192.0) * c + 187.0 / 120960.0
+    p = p * w + (((c * (1.0 / 5040.0) + 1.0 / 240.0) * c + 1.0 / 48.0) * c + 1.0 / 48.0)
+    q = q * w + ((c * (1.0 / 5040.0) + 1.0 / 280.0) * c + 19.0 / 1680.0)
+    p = p * w + ((c * (1.0 / 120.0) + 1.0 / 12.0) * c + 1.0 / 8.0)
+    q = q * w + (c * (1.0 / 120.0) + 7.0 / 120.0)
+    p = p * w + (c * (1.0 / 6.0) + 0.5)
+    q = q * w + 1.0 / 6.0
+    return 2.0 * t * (slope + w * (slope * p - q))
 
 
 @inlined
@@ -156,12 +156,17 @@ def exps(n: int, work: Floats, row: int) -> None:
 
 
 @kernel
-def mills_ratios(n: int, work: Floats) -> None:
-    """M1 and M2 in place, and the slope at M1."""
+def apart(n: int, work: Floats) -> None:
+    """M1 and M2 become the Mills ratios of what is in them, SLOPE the Taylor series of M(a − t) − M(a + t) if short.
+
+    For short deviations M1 must hold a, and for others |a − t|; M2 a + t; A and S hold a and 2t.
+    """
     for i in range(n):
         work[M1 + i], work[SLOPE + i] = mills_and_slope(work[M1 + i])
     for i in range(n):
         work[M2 + i] = mills(work[M2 + i])
+    for i in range(n):
+        work[SLOPE + i] = series(work[A + i], 0.5 * work[S + i], work[SLOPE + i])
 
 
 @kernel

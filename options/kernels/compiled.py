@@ -7,6 +7,7 @@ Floating-point rules: multiply-adds may be contracted and signed zeros and recip
 (it folds away the rounding trick of `elementary.exp`) and never `nnan` (NaN must stay NaN).
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
@@ -58,12 +59,26 @@ def spread(work: Callable[[int, int], object], count: int, threads: int | None =
 
     Each piece writes its own rows, so the result does not depend on the number of threads.
     """
-    wanted = default_threads() if threads is None else threads
-    pieces = max(1, min(wanted, count // LEAST_CHUNK))
-    if pieces == 1:
+    if count < 2 * LEAST_CHUNK:
         work(0, count)
         return
+    wanted = default_threads() if threads is None else threads
+    pieces = max(1, min(wanted, count // LEAST_CHUNK))
     edges = [count * piece // pieces for piece in range(pieces + 1)]
-    with ThreadPoolExecutor(pieces) as pool:
-        for done in [pool.submit(work, low, high) for low, high in pairwise(edges)]:
-            done.result()
+    *others, (low, high) = pairwise(edges)
+    given = [(_pool().submit(work, *piece), piece) for piece in others]
+    work(low, high)
+    for future, piece in given:
+        if future.cancel():  # not begun: done here, so that calls within calls cannot wait for each other
+            work(*piece)
+        else:
+            future.result()
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(default_threads())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has none of its parent's threads

@@ -27,6 +27,7 @@ from options.kernels.block import (
     THETA,
     VANNA,
     VEGA,
+    A,
     D,
     F,
     K,
@@ -36,12 +37,12 @@ from options.kernels.block import (
     V,
     W,
     X,
+    apart,
     exps,
     forwards,
     in_range,
     log_ratio,
     mills_and_slope,
-    mills_ratios,
     series,
     stage,
 )
@@ -111,27 +112,25 @@ def improve(n: int, work: Floats) -> None:
     for i in range(n):
         s = work[S + i]
         a, t = work[X + i] / s, 0.5 * s
-        z = a - t
-        work[M1 + i] = a if t < SHORT else abs(z)
+        work[A + i] = a
+        work[M1 + i] = a if t < SHORT else abs(a - t)
         work[M2 + i] = a + t
-        work[W + i] = 0.5 * z * z
-    mills_ratios(n, work)
+        work[W + i] = 0.5 * (a - t) * (a - t)
+    apart(n, work)
     exps(n, work, W)
     for i in range(n):
-        s, m1 = work[S + i], work[M1 + i]
-        a, t = work[X + i] / s, 0.5 * s
-        taylor = series(a, t, m1, work[SLOPE + i])
-        m1 = SQRT_2PI * work[W + i] - m1 if a < t else m1
-        apart = taylor if t < SHORT else m1 - work[M2 + i]
-        work[M1 + i] = apart
-        work[W + i] = apart * INV_SQRT_2PI * work[INVERSE + i]
+        t, m1 = 0.5 * work[S + i], work[M1 + i]
+        m1 = SQRT_2PI * work[W + i] - m1 if work[A + i] < t else m1
+        bracket = work[SLOPE + i] if t < SHORT else m1 - work[M2 + i]
+        work[M1 + i] = bracket
+        work[W + i] = bracket * INV_SQRT_2PI * work[INVERSE + i]
     for i in range(n):
         work[W + i] = log(work[W + i])
     for i in range(n):
-        s, apart = work[S + i], work[M1 + i]
-        per_s, slant = 1.0 / s, 1.0 / apart
+        s, bracket = work[S + i], work[M1 + i]
+        per_s, slant = 1.0 / s, 1.0 / bracket
         a = work[X + i] * per_s
-        newton = (0.5 * (a * a + 0.25 * s * s) - work[W + i]) * apart
+        newton = (0.5 * (a * a + 0.25 * s * s) - work[W + i]) * bracket
         bend = a * a * per_s - 0.25 * s
         twist = bend * bend - 3.0 * a * a * per_s * per_s - 0.25
         second, third = bend - slant, twist - 3.0 * bend * slant + 2.0 * slant * slant
@@ -171,19 +170,18 @@ def deviation(x: float, b: float, room: float) -> float:
         a, t = x / s, 0.5 * s
         z, m = a - t, mills(abs(a - t))
         if upper:
-            apart = mills(a + t) + (m if z <= 0.0 else SQRT_2PI * math.exp(0.5 * z * z) - m)
+            bracket = mills(a + t) + (m if z <= 0.0 else SQRT_2PI * math.exp(0.5 * z * z) - m)
         elif t < SHORT:
-            middle, slope = mills_and_slope(a)
-            apart = series(a, t, middle, slope)
+            bracket = series(a, t, mills_and_slope(a)[1])
         else:
-            apart = (SQRT_2PI * math.exp(0.5 * z * z) - m if z < 0.0 else m) - mills(a + t)
-        miss = math.log(apart * INV_SQRT_2PI) - 0.5 * (a * a + t * t) - target if a < REACH else -slant * math.inf
+            bracket = (SQRT_2PI * math.exp(0.5 * z * z) - m if z < 0.0 else m) - mills(a + t)
+        miss = math.log(bracket * INV_SQRT_2PI) - 0.5 * (a * a + t * t) - target if a < REACH else -slant * math.inf
         if miss * slant < 0.0:
             low = s
         else:
             high = s
-        newton = -slant * miss * apart
-        bend = a * a / s - 0.5 * t - slant / apart
+        newton = -slant * miss * bracket
+        bend = a * a / s - 0.5 * t - slant / bracket
         step = newton / max(1.0 + 0.5 * bend * newton, 0.5)
         if abs(step) <= CONVERGED * s:
             return s + step

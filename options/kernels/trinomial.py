@@ -1,8 +1,8 @@
 """American options on a trinomial lattice: cash dividends, and exercise regions with two boundaries.
 
 The escrowed spot S̃ (spot less the value of the dividends to come) follows a geometric Brownian motion; exercise is
-against S̃ plus what is still to be paid. The lattice lives in y = ln(S̃/forward of S̃), so that there is no drift but −½v²;
-each step matches mean and variance exactly and, between dividends, very nearly the fourth moment. The last step is the
+against S̃ plus what is still to be paid. The lattice lives in y = ln(S̃/its forward), so that the only drift is −½v².
+Each step matches mean and variance exactly and, between dividends, very nearly the fourth moment. The last step is the
 European formula: the payoff's kink never enters. An ex-date is always an instant of the lattice.
 """
 

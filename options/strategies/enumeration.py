@@ -46,7 +46,7 @@ def expiries(priced: PricedChain, dte: Range) -> Iterator[Expiry]:
     """Expiries with a fitted smile between `dte` calendar days (inclusive), earliest first."""
     usable = tradable(priced)
     for item in priced.slices:
-        if item.smile is not None and dte[0] <= item.tau * DAYS_PER_YEAR <= dte[1]:
+        if item.smile is not None and not item.smile.quality.poor and dte[0] <= item.tau * DAYS_PER_YEAR <= dte[1]:
             rows = item.rows[usable[item.rows]]
             calls = priced.chain.is_call[rows]
             yield Expiry(item, _side(priced, rows[calls]), _side(priced, rows[~calls]))

@@ -8,6 +8,7 @@ import pytest
 from options.kernels import compiled
 
 KERNELS = Path(compiled.__file__).parent
+ARGUMENT_TYPES = {"options.american_tables"}  # named tuples that kernels take: part of a cached kernel's signature
 MODULES = sorted(path for path in KERNELS.glob("*.py") if path.stem != "__init__")
 
 
@@ -25,7 +26,7 @@ def imported_kernels(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_a_kernel_imports_only_what_names_the_cache(path: Path) -> None:
-    assert imported_kernels(path) <= set(compiled.SHARED)
+    assert imported_kernels(path) - ARGUMENT_TYPES <= set(compiled.SHARED)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
