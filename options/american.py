@@ -13,6 +13,7 @@ call being just before it goes ex. `dividend_times` (years from now) and `divide
 `(d,)` and are shared by all options; those on or after expiry, and those in the past, are ignored.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -31,8 +32,9 @@ _ULP = np.finfo(np.float64).eps
 _SAME = 1e-10  # relative difference of two routes to the same price, far out of the money
 _MAX_STEPS = 80
 _PATIENCE = 12  # secant steps before bisection joins in
-_CLOSE = 1e-11  # relative change of volatility that ends the search
-_VOL_WORK, _GREEKS_WORK, _DIVIDENDS_WORK = 32, 1_024, 8_192  # of a row, in elements of `compiled.spread`
+_CLOSE = 1e-11  # relative width of a bracket, and excess of a price, that end the search
+_LAST_STEP = 3e-8  # relative size of a secant step that ends it: the next would be its 1.6th power
+_VOL_WORK, _GREEKS_WORK, _DIVIDENDS_WORK = 64, 1_024, 8_192  # of a row, in elements of `compiled.spread`
 
 
 class Boundary(NamedTuple):
@@ -95,26 +97,16 @@ def implied_vol(
         spot, strike, tau, rate, dividend_yield, price, is_call, dividend_times, dividend_amounts
     )
     quoted = options.vol
-    options = options._replace(vol=np.ones_like(quoted))
-    vol = np.full(quoted.shape, np.nan)
-    status = _statuses(options, quoted)
-    rows = np.flatnonzero(status == IvStatus.OK)
-    chosen, wanted = options.rows(rows), quoted[rows]
-    with np.errstate(all="ignore"):
-        european = black.implied_vol(price=wanted, **chosen.european_terms()).vol
-        most = _MOST_DEVIATION / np.sqrt(chosen.tau)
-        high = np.fmin(european, most)  # where only early exercise explains the price there is no European volatility
-        exact = values.methods(chosen) == values.EUROPEAN
+    vol, status = np.empty(len(options.spot)), np.empty(len(options.spot), dtype=np.int8)
 
     def work(first: int, last: int) -> None:
         for start in range(first, last, values.BLOCK):
             block = slice(start, min(start + values.BLOCK, last))
-            with np.errstate(all="ignore"):
-                vol[rows[block]] = _invert(chosen.rows(block), wanted[block], high[block])
+            vol[block], status[block] = _vols(
+                options.rows(block)._replace(vol=np.ones(block.stop - start)), quoted[block]
+            )
 
-    values.spread_rows(work, len(rows), _DIVIDENDS_WORK if len(options.times) else _VOL_WORK, threads)
-    vol[rows[exact]] = european[exact]
-    status[rows[np.isnan(vol[rows])]] = IvStatus.ABOVE_MAXIMUM
+    values.spread_rows(work, len(vol), _DIVIDENDS_WORK if len(options.times) else _VOL_WORK, threads)
     return ImpliedVol(vol.reshape(shape), status.reshape(shape))
 
 
@@ -157,7 +149,7 @@ def greeks(
             out[:, block] = american_greeks.greek_rows(options.rows(block))
 
     values.spread_rows(work, len(options.spot), _DIVIDENDS_WORK if len(options.times) else _GREEKS_WORK, threads)
-    return Greeks(*out.reshape(-1, *shape))
+    return Greeks(*out.reshape(len(out), *shape))
 
 
 def early_exercise_boundary(
@@ -188,6 +180,25 @@ def early_exercise_boundary(
     return Boundary(times.reshape(*shape, points), level.reshape(*shape, points))
 
 
+def _vols(options: Options, quoted: Floats) -> tuple[Floats, NDArray[np.int8]]:
+    """Volatility and status of each row, `(n,)`; the volatility in `options` is not looked at."""
+    vol, status = np.full(len(quoted), np.nan), _statuses(options, quoted)
+    rows = np.flatnonzero(status == IvStatus.OK)
+    chosen, wanted = options.rows(rows), quoted[rows]
+    with np.errstate(all="ignore"):
+        european = black.implied_vol(price=wanted, **chosen.european_terms())
+        # where only early exercise explains the price there is no European volatility
+        high = np.fmin(european.vol, _MOST_DEVIATION / np.sqrt(chosen.tau))
+        methods = values.methods(chosen)
+        vol[rows] = european.vol
+        for method in (values.COLLOCATION, values.LATTICE):
+            own = np.flatnonzero(methods == method)
+            vol[rows[own]] = _invert(values.VALUED_BY[method], chosen.rows(own), wanted[own], high[own])
+    above = np.where(methods == values.EUROPEAN, european.status, IvStatus.ABOVE_MAXIMUM)
+    status[rows] = np.where(np.isnan(vol[rows]), above, IvStatus.OK)
+    return vol, status
+
+
 def _statuses(options: Options, quoted: Floats) -> NDArray[np.int8]:
     """`IvStatus` of each row as far as no volatility is needed to tell."""
     with np.errstate(all="ignore"):
@@ -202,8 +213,8 @@ def _statuses(options: Options, quoted: Floats) -> NDArray[np.int8]:
     return np.select(conditions, codes, IvStatus.OK).astype(np.int8)
 
 
-def _invert(options: Options, quoted: Floats, high: Floats) -> Floats:
-    """Volatilities `(n,)`; NaN where the value at `high` is still below `quoted`."""
+def _invert(valued: Callable[[Options], Floats], options: Options, quoted: Floats, high: Floats) -> Floats:
+    """Volatilities `(n,)` at which `valued` gives `quoted`; NaN where its value at `high` is still below."""
     exercise = values.exercise_value(options)
     rounding = _ROUNDING * np.where(exercise > 0, options.spot + options.strike, 0.0)
 
@@ -213,20 +224,20 @@ def _invert(options: Options, quoted: Floats, high: Floats) -> Floats:
 
     everyone = np.arange(len(quoted))
     target = level(quoted, everyone)
-    value = values.block_prices(options._replace(vol=high))
+    value = valued(options._replace(vol=high))
     vol = np.where(value >= quoted - rounding - _SAME * quoted, high, np.nan)
     start = value
     miss = level(value, everyone) - target
     vega = black.greeks(vol=high, **options.european_terms()).vega
     guess = high - (start - quoted) / vega
-    low, ceiling, last, last_miss = np.zeros_like(high), high.copy(), high.copy(), miss
+    low, ceiling, last, last_miss = values.CERTAIN / np.sqrt(options.tau), high.copy(), high.copy(), miss
     following = np.where((guess > 0) & (guess < high), guess, 0.5 * high)
     unsettled = everyone[(value > quoted + rounding + _CLOSE * quoted) & np.isfinite(vol)]
     for count in range(_MAX_STEPS):
         if not len(unsettled):
             break
         at = following[unsettled]
-        value = values.block_prices(options.rows(unsettled)._replace(vol=at))
+        value = valued(options.rows(unsettled)._replace(vol=at))
         miss = level(value, unsettled) - target[unsettled]
         low[unsettled] = np.where(miss < 0, at, low[unsettled])
         ceiling[unsettled] = np.where(miss < 0, ceiling[unsettled], at)
@@ -236,7 +247,7 @@ def _invert(options: Options, quoted: Floats, high: Floats) -> Floats:
         inside &= value > exercise[unsettled] + rounding[unsettled]  # where one exercises at once there is no slope
         settled = np.abs(value - quoted[unsettled]) <= _ULP * quoted[unsettled]
         new = np.where(settled, at, np.where(inside, secant, 0.5 * (floor + top)))
-        settled |= (np.abs(new - at) <= _CLOSE * at) | (top - floor <= _CLOSE * top)
+        settled |= (inside & (np.abs(new - at) <= _LAST_STEP * at)) | (top - floor <= _CLOSE * top)
         vol[unsettled] = following[unsettled] = new
         sloping = value > exercise[unsettled] + rounding[unsettled]
         last[unsettled] = np.where(sloping, at, last[unsettled])

@@ -80,9 +80,10 @@ def flat_options(
     s, k, t, r, q, v, call = np.broadcast_arrays(*columns, np.asarray(is_call, dtype=np.bool_))
     shape = s.shape
     s, k, t, r, q, v, call = (a.ravel() for a in (s, k, t, r, q, v, call))
-    times, amounts = np.broadcast_arrays(
-        np.atleast_1d(np.asarray(dividend_times, dtype=np.float64)), np.asarray(dividend_amounts, dtype=np.float64)
-    )
+    times = np.atleast_1d(np.asarray(dividend_times, dtype=np.float64))
+    amounts = np.atleast_1d(np.asarray(dividend_amounts, dtype=np.float64))
+    if times.ndim != 1 or times.shape != amounts.shape:
+        raise ValueError(f"every dividend needs a time and an amount, not shapes {times.shape} and {amounts.shape}")
     order = np.argsort(times, kind="stable")
     times, amounts = times[order], amounts[order]
     to_come = ~(times <= 0)
@@ -172,20 +173,22 @@ def certain_value(options: Options) -> Floats:
     return np.asarray(np.where(options.is_call, options.spot, options.strike) * np.maximum(best, 0.0))
 
 
-def _collocated(options: Options) -> Floats:
-    out = np.empty(len(options.spot))
+def collocated_value(options: Options) -> Floats:
+    """Price of rows of method COLLOCATION, `(n,)`."""
+    terms, out = put_terms(options), np.empty(len(options.spot))
     drift = np.abs(options.rate - options.dividend_yield) * np.sqrt(options.tau) / options.vol
     for drifting, (tables, sweeps) in ((False, QUICK), (True, DRIFTING)):
         rows = np.flatnonzero((drift > MILD_DRIFT) == drifting)
         if len(rows):
             put = np.empty(len(rows))
-            collocation.values(put_terms(options.rows(rows)), tables, sweeps, drifting, put)
+            collocation.values(np.take(terms, rows, axis=1), tables, sweeps, drifting, put)
             out[rows] = put
     worth = np.where(options.is_call, options.spot, options.strike) * out
     return np.asarray(np.maximum(worth, exercise_value(options)))
 
 
-def _grown(options: Options) -> Floats:
+def lattice_value(options: Options) -> Floats:
+    """Price of rows of method LATTICE, `(n,)`."""
     least = np.maximum(european_value(options), exercise_value(options))
     return np.asarray(np.maximum(lattice_slopes(options, options.vol)[0], least))
 
@@ -213,4 +216,4 @@ def lattice_slopes(options: Options, spacing: Floats) -> Floats:
     return np.asarray(2.0 * found[1] - found[0])
 
 
-VALUED_BY = {SURE: certain_value, EUROPEAN: european_value, COLLOCATION: _collocated, LATTICE: _grown}
+VALUED_BY = {SURE: certain_value, EUROPEAN: european_value, COLLOCATION: collocated_value, LATTICE: lattice_value}

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from domain.units import Floats
+from domain.units import Bools, Floats
 from options.kernels import black as direct
 from options.kernels import implied
 from options.kernels.compiled import spread
@@ -83,7 +83,7 @@ def price(
     too, down to the smallest numbers. Raises `TypeError` when the two forms are mixed.
     """
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
-    shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], vol)
+    shape, rows = _rows(form, strike, tau, vol, is_call)
     out = np.empty(math.prod(shape))
     spread(lambda first, last: direct.price(spot_form, *rows, first, last, out), out.size, threads)
     return out.reshape(shape)
@@ -112,7 +112,7 @@ def implied_vol(
     where the first moved far; what remains unsettled is solved by a bracketed Halley iteration.
     """
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
-    shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], price)
+    shape, rows = _rows(form, strike, tau, price, is_call)
     vol, status = np.empty(math.prod(shape)), np.empty(math.prod(shape), dtype=np.int8)
     spread(lambda first, last: implied.implied_vol(spot_form, *rows, first, last, vol, status), vol.size, threads)
     return ImpliedVol(vol.reshape(shape), status.reshape(shape))
@@ -137,7 +137,7 @@ def greeks(
     Raises `TypeError` when the two forms are mixed.
     """
     spot_form, form = _form(forward, discount, spot, rate, dividend_yield)
-    shape, rows = _rows(is_call, form[0], strike, tau, form[1], form[2], vol)
+    shape, rows = _rows(form, strike, tau, vol, is_call)
     out = np.empty((len(Greeks._fields), math.prod(shape)))
     spread(lambda first, last: direct.greeks(spot_form, *rows, first, last, out), out.shape[1], threads)
     return Greeks(*out.reshape(len(out), *shape))
@@ -158,13 +158,20 @@ def _form(
     raise TypeError("give either forward and discount, or spot, rate and dividend_yield; not a mixture")
 
 
-def _rows(is_call: ArrayLike, *values: ArrayLike) -> tuple[tuple[int, ...], list[NDArray[Any]]]:
-    """The broadcast shape, and each argument as a vector: of the full size, or of one element."""
-    arrays: list[NDArray[Any]] = [np.asarray(value, dtype=np.float64) for value in values]
-    arrays.append(np.asarray(is_call, dtype=np.bool_))
-    shapes = {array.shape for array in arrays} - {()}
+def _rows(
+    form: tuple[ArrayLike, ArrayLike, ArrayLike],
+    strike: ArrayLike,
+    tau: ArrayLike,
+    value: ArrayLike,
+    is_call: ArrayLike,
+) -> tuple[tuple[int, ...], tuple[Floats, Floats, Floats, Floats, Floats, Floats, Bools]]:
+    """The broadcast shape, and the arguments in the kernels' order as vectors of the full size or of one element."""
+    numbers = [np.asarray(given, dtype=np.float64) for given in (form[0], strike, tau, form[1], form[2], value)]
+    call = np.asarray(is_call, dtype=np.bool_)
+    shapes = {call.shape, *(array.shape for array in numbers)} - {()}
     shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
-    return shape, [_vector(array, shape) for array in arrays]
+    u, k, t, third, fourth, v = [_vector(array, shape) for array in numbers]
+    return shape, (u, k, t, third, fourth, v, _vector(call, shape))
 
 
 def _vector(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

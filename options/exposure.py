@@ -7,11 +7,12 @@ delta gains by vanna or charm they sell. `options.holdings` says which rows coun
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from domain.errors import DataError
 from domain.units import DAYS_PER_YEAR, Floats
 from options.holdings import (
     DEFAULT_CONVENTION,
@@ -142,6 +143,8 @@ def gamma_profile(
     keeps its volatility. Raises `DataError` unless spots are positive numbers.
     """
     book = holdings(priced, convention)
+    if dynamics not in get_args(Dynamics):
+        raise DataError(f"There are no dynamics {dynamics!r}.", remedy=f"Known are {', '.join(get_args(Dynamics))}.")
     if dynamics == "sticky_strike":
         return GammaCurve(book, threads=threads)(spots)
     moved = _moving_smile(priced, book)

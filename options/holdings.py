@@ -74,6 +74,8 @@ def counted(priced: PricedChain) -> NDArray[np.int64]:
 
 def shares(priced: PricedChain, rows: NDArray[np.int64], convention: Convention) -> Floats:
     """Signed shares behind the options that dealers hold: open interest × multiplier × sign, one per row."""
+    if convention not in SIGNS:
+        raise DataError(f"There is no convention {convention!r}.", remedy=f"Known are {', '.join(SIGNS)}.")
     call, put = SIGNS[convention]
     chain = priced.chain
     return np.asarray(np.where(chain.is_call[rows], call, put) * chain.open_interest[rows] * chain.multiplier[rows])

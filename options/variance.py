@@ -94,11 +94,11 @@ def model_free_variance(*, strike: ArrayLike, price: ArrayLike, forward: float, 
     rising = bool((np.diff(strikes) > 0.0).all()) and strikes[0] > 0.0
     if not rising or not (np.isfinite(prices).all() and (prices >= 0.0).all() and np.isfinite(strikes[-1])):
         raise DataError("A strip needs positive ascending strikes and prices of at least 0.")
-    if not (strikes[0] <= forward < np.inf and 0.0 < discount < np.inf and 0.0 < tau < np.inf):
+    if not (strikes[0] <= forward <= strikes[-1] and 0.0 < discount < np.inf and 0.0 < tau < np.inf):
         raise DataError(
             f"A strip from {strikes[0]:g} to {strikes[-1]:g} gives no variance at forward {forward}, discount "
             f"{discount}, {tau} years.",
-            remedy="The forward must not lie below the strip; discount and time must be above 0.",
+            remedy="The forward must lie within the strip; discount and time must be above 0.",
         )
     widths = np.empty_like(strikes)
     widths[1:-1] = 0.5 * (strikes[2:] - strikes[:-2])

@@ -96,10 +96,11 @@ def term_table(rows: list[Document], chosen: Document, *, narrow: bool = False) 
             f"[{'yellow' if row['poor'] else 'green'}]{row['fit']}[/]",
         ]
         table.add_row(*(cells[at] for at in kept))
-    words = (
-        "carry: rate less yield a year that the forward implies; RR25, BF25, RMSE in vol points; inside: fits within bid "
-        "and ask; lent: few quotes, other expiries lend the shape"
-    )
+    carry = "" if narrow else "carry: rate less yield a year that the forward implies; "
+    measures = "RR25, RMSE" if narrow else "RR25, BF25, RMSE"
+    words = f"{carry}{measures} in vol points; inside: fits within bid and ask"
+    if any(row["fit"] == "lent" for row in rows):
+        words += "; lent: few quotes, other expiries lend the shape"
     guessed = any(row["forward_from"] != "parity" for row in rows)
     parts: list[RenderableType] = [table, _told(words + ("; * forward from the rate curve" if guessed else ""))]
     poor = [row for row in rows if row["poor"]]
@@ -180,7 +181,8 @@ def odds(density: Document, spot: float) -> RenderableType:
     quantiles = _table(
         ("share below", "left"), *((f"{row['probability']:.0%}", "right") for row in density["quantiles"])
     )
-    quantiles.add_row("price", *(f"{row['price']:,.2f}" for row in density["quantiles"]))
+    form = ",.0f" if spot >= 1_000.0 else ",.2f"
+    quantiles.add_row("price", *(f"{row['price']:{form}}" for row in density["quantiles"]))
     quantiles.add_row("from spot", *(f"{row['price'] / spot - 1:+.1%}" for row in density["quantiles"]), style="dim")
     moves = _table(("move beyond", "left"), *((f"{row['move']:.0%}", "right") for row in density["moves"]))
     moves.add_row("[red]down[/]", *(f"{row['beyond_down']:.2%}" for row in density["moves"]))
@@ -209,6 +211,9 @@ def locked(found: Document) -> RenderableType:
     judged = f"{found['strikes']:,} strikes against parity and {found['boxes']:,} boxes judged"
     stale = f", {found['stale_strikes']:,} strikes left out as stale" if found["stale_strikes"] else ""
     best = found["parity"][:5] + found["best_boxes"][:5]
+    if not found["synchronous"]:
+        words = f"none to be believed: {judged}{stale}, too many for quotes of one instant"
+        return Padding(Text(words, style="yellow"), (0, 1))
     if not best:
         return _told(f"none; {judged}{stale}")
     table = _table(("what", "left"), ("expiry", "left"), ("strikes", "right"), ("profit", "right"), ("a year", "right"), ("units", "right"), ("legs", "left"))  # fmt: skip
@@ -218,11 +223,8 @@ def locked(found: Document) -> RenderableType:
             item["kind"].replace("_", " "), item["expiry"], " / ".join(f"{strike:g}" for strike in item["strikes"]),
             usd(item["profit_per_unit"]), f"{item['annual_return']:.1%}", _figure(item["units"], ",.0f"), f"[dim]{legs}[/]",
         )  # fmt: skip
-    doubt = "" if found["synchronous"] else " Too many are stale for one instant: believe none of these."
-    words = (
-        f"{judged}{stale}; {found['profitable_boxes']:,} boxes above zero. Profit in USD for one contract a leg.{doubt}"
-    )
-    return Group(table, Padding(Text(words, style="dim" if found["synchronous"] else "yellow"), (0, 1)))
+    words = f"{judged}{stale}; {found['profitable_boxes']:,} boxes above zero. Profit in USD for one contract a leg."
+    return Group(table, _told(words))
 
 
 def _shown(quotes: list[Document]) -> list[Document]:

@@ -35,10 +35,9 @@ def measure(rounds: int = 7) -> list[Row]:
                 works |= {str(n): lambda task=task, n=n, arrays=arrays: ours(task, arrays, n) for n in threads}
                 spent = interleaved(works, rounds=rounds if count < LARGE // 4 else min(rounds, PEER_ROUNDS))
                 note = accuracy(arrays, peer.vols()) if task == "implied_vol" else ""
-                found += [
-                    Row(f"{NAMES[task]}, {count:,}, {n} thread{'s' * (n > 1)}", count, spent[str(n)], spent["peer"], target, note)
-                    for n, target in zip(threads, targets, strict=False)
-                ]  # fmt: skip
+                for n, target in zip(threads, targets, strict=False):
+                    name = f"{NAMES[task]}, {count:,}, {n} thread{'s' * (n > 1)}"
+                    found.append(Row(name, count, spent[str(n)], spent["peer"], target, note))
     return found + growth(rounds)
 
 

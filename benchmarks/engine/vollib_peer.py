@@ -37,7 +37,8 @@ for line in sys.stdin:
     if task == "load":
         given = {name: array for name, array in np.load(path).items()}
         flag = np.where(given["is_call"], "c", "p")
-        s, k, t, r, q, vol, quoted = (given[n] for n in ("spot", "strike", "tau", "rate", "dividend_yield", "vol", "price"))
+        s, k, t, r, q = (given[name] for name in ("spot", "strike", "tau", "rate", "dividend_yield"))
+        vol, quoted = given["vol"], given["price"]
     elif task == "price":
         peer.models.vectorized_black_scholes_merton(flag, s, k, t, r, vol, q, return_as="numpy")
     elif task == "implied_vol":
@@ -73,7 +74,8 @@ class Vollib:
 
     def do(self, task: str, path: str = "") -> None:
         """One task of `TASKS` over the loaded arrays; returns when it is done."""
-        assert self._child.stdin and self._child.stdout
+        assert self._child.stdin
+        assert self._child.stdout
         try:
             print(json.dumps([task, path]), file=self._child.stdin, flush=True)
             answer = self._child.stdout.readline()

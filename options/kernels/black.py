@@ -53,6 +53,7 @@ from options.kernels.block import (
 from options.kernels.compiled import kernel
 from options.kernels.elementary import INV_SQRT_2PI, log
 
+VANISHED = 1416.0  # twice the exponent beyond which no density is a float64
 FAR = 1e8  # deviations are held here, where every density has long vanished, lest their powers overflow
 
 
@@ -76,7 +77,7 @@ def values(n: int, work: Floats) -> None:
     for i in range(n):
         f, k, a, m1, m2, taylor = work[F + i], work[K + i], work[A + i], work[M1 + i], work[M2 + i], work[SLOPE + i]
         t = 0.5 * work[S + i]
-        w = math.sqrt(f * k) * INV_SQRT_2PI * work[W + i]
+        w = math.sqrt(f * k) * INV_SQRT_2PI * (work[W + i] if a * a + t * t <= VANISHED else 0.0)
         short, outer = t < SHORT, (t < SHORT) | (a >= t)
         tail, far = w * (taylor + m2 if short else m1), w * m2
         rest = min(f, k) - tail

@@ -6,7 +6,7 @@ processor works on several turns of a short loop at once, and LLVM sees that row
 
 from domain.units import Bools, Floats
 from options.kernels.compiled import inlined, kernel
-from options.kernels.elementary import LN2_HIGH, LN2_LOW, LOG2_E, ROUND, bits, exp, from_bits, mills
+from options.kernels.elementary import LN2_HIGH, LN2_LOW, LOG2_E, ROUND, bits, from_bits, mills
 
 BLOCK = 128  # options worked on at once
 LANES = 32  # blocks are filled up to a multiple of this, so that no option is left to a loop's scalar tail
@@ -24,8 +24,10 @@ HALF_STEP = 0x0008000000000000  # half of one step of the exponent, in a float64
 
 
 @inlined
-def expm1(x: float) -> float:
-    """eˣ − 1 without cancellation: `elementary.exp` with the 1 taken out before scaling."""
+def power(x: float) -> tuple[float, float]:
+    """(2ⁿ, eʳ − 1) with x = n·ln 2 + r, hence eˣ = 2ⁿ + 2ⁿ·(eʳ − 1): see `elementary.exp`. x is held to −708 … 709; no
+    choice follows, which would keep LLVM from overlapping the turns of a loop.
+    """
     held = max(min(x, 709.0), -708.0)
     shifted = held * LOG2_E + ROUND
     n = shifted - ROUND
@@ -36,8 +38,7 @@ def expm1(x: float) -> float:
     p = ((p * r + 0.001388888888888889) * r + 0.008333333333333333) * r + 0.041666666666666664
     p = (p * r + 0.16666666666666666) * r + 0.5
     scale: float = from_bits(bits(1.0) + (bits(shifted) << 52))
-    value = (p * r * r + r) * scale + (scale - 1.0)
-    return value if x == x else x
+    return scale, p * r * r + r
 
 
 @inlined
@@ -151,8 +152,10 @@ def stage(
 
 @kernel
 def exps(n: int, work: Floats, row: int) -> None:
+    """In place; 3e-308 below −708, which those who mind set to 0; any number for NaN."""
     for i in range(n):
-        work[row + i] = exp(work[row + i])
+        scale, rest = power(work[row + i])
+        work[row + i] = scale * rest + scale
 
 
 @kernel
@@ -188,8 +191,9 @@ def forwards(spot_form: bool, n: int, work: Floats) -> None:
         work[F + i] = carried
         work[D + i] = -r * t
     for i in range(n):
-        u = work[U + i]
-        grown = u * expm1(work[F + i])
+        u, carried = work[U + i], work[F + i]
+        scale, rest = power(carried)
+        grown = u * (scale * rest + (scale - 1.0)) + 0.0 * carried  # NaN where the carry is
         work[F + i] = u + grown
         work[GAP + i] = (u - work[K + i]) + grown
     exps(n, work, D)

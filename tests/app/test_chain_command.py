@@ -126,16 +126,22 @@ def test_the_screen_marks_what_is_mispriced_poor_stale_or_not_known(document):
         "profit_per_unit": 5.0, "annual_return": 0.04, "units": None, "hedge_shares_per_share": 0,
         "legs": [{"symbol": "SPY   260320C00600000", "quantity": 1, "price": 93.1}],
     }  # fmt: skip
-    changed["arbitrage"] |= {"best_boxes": [found], "profitable_boxes": 1, "stale_strikes": 9, "synchronous": False}
+    changed["arbitrage"] |= {"best_boxes": [found], "profitable_boxes": 1, "stale_strikes": 9, "synchronous": True}
     changed["notes"] = [{"code": "x", "subject": "SPY", "detail": f"note {at}", "count": 1} for at in range(9)]
     screen = io.StringIO()
     show_chain(Console(file=screen, width=100, legacy_windows=False), changed)
     text = " ".join(screen.getvalue().split())
     for words in (
         "2026-02-27 SPY: misses its quotes", "+3.00!", "none within 25 % of spot", "no_neighbour", "long box", "$5.00",
-        "believe none of these", "and 3 more with --json", "C600 @ 93.1",
+        "and 3 more with --json", "C600 @ 93.1",
     ):  # fmt: skip
         assert words in text
+    changed["arbitrage"]["synchronous"] = False
+    screen = io.StringIO()
+    show_chain(Console(file=screen, width=100, legacy_windows=False), changed)
+    text = " ".join(screen.getvalue().split())
+    assert "none to be believed" in text
+    assert "long box" not in text
 
 
 @pytest.mark.parametrize("names", [("one.png",), ("one.pdf",), ("one.svg", "two.svg")])

@@ -256,6 +256,12 @@ def test_threads_blocks_and_shapes_do_not_change_a_digit():
     np.testing.assert_array_equal(whole, american.price(**terms, threads=2))
     backwards = american.price(**{name: values[::-1] for name, values in terms.items()}, threads=1)
     np.testing.assert_array_equal(whole, backwards[::-1])
+    for one, two in zip(
+        american.implied_vol(**without(terms, "vol"), price=whole, threads=1),
+        american.implied_vol(**without(terms, "vol"), price=whole, threads=2),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, two)
     single = {name: values[17] for name, values in terms.items()}
     assert american.price(**single).shape == ()
     assert american.price(**single) == whole[17]
