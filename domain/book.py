@@ -20,6 +20,16 @@ class Position(Record):
     mark_source: str
 
 
+class SharePosition(Record):
+    """Shares of one underlying; `quantity` > 0 is long. They come from assignment, exercise or the account itself."""
+
+    ticker: str
+    quantity: int
+    average_price: Decimal  # USD per share paid (long) or received (short)
+    mark: float | None  # USD per share at the book's instant; None: no usable price
+    mark_source: str
+
+
 class CashFlow(Record):
     """Deposit (> 0) or withdrawal (< 0); never a return."""
 
@@ -51,6 +61,7 @@ class Book(Record):
     nlv_as_of: Instant | None
     realised: Decimal
     fees: Decimal
+    shares: tuple[SharePosition, ...] = ()
 
 
 class Baseline(Record):
