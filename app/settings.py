@@ -13,7 +13,12 @@ from domain.errors import ConfigError
 from domain.record import Record
 
 SECRETS = Path("/run/secrets")
-SECTIONS = {"strategies": ("selector", "legs"), "execution": ("paper",), "feeds": ("cboe", "polymarket")}
+SECTIONS = {
+    "strategies": ("selector", "legs"),
+    "execution": ("paper",),
+    "feeds": ("cboe", "polymarket"),
+    "memory": ("recall", "embedder"),
+}
 """Files whose top level only names sections, each validated on its own."""
 FeedName = Literal["simulated", "recorded", "cboe"]
 R = TypeVar("R", bound=Record)
@@ -31,6 +36,15 @@ class Environment(BaseSettings):
     desk_log: Literal["debug", "info", "warning", "error"] = "warning"
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+    finnhub_api_key: SecretStr | None = None
+    apca_api_key_id: SecretStr | None = None
+    apca_api_secret_key: SecretStr | None = None
+    benzinga_api_key: SecretStr | None = None
+    newsapi_api_key: SecretStr | None = None
+    gnews_api_key: SecretStr | None = None
+    desk_reddit_client_id: SecretStr | None = None
+    desk_reddit_client_secret: SecretStr | None = None
+    desk_reddit_user_agent: str | None = None
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, gex, machine, options, pipeline, startup, vix, warm_run
+from benchmarks import audit, gex, machine, memory, options, pipeline, social, social_history, startup, vix, warm_run
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
@@ -14,6 +14,9 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "gex": gex.main,
     "vix": vix.main,
     "options": options.main,
+    "memory": memory.main,
+    "social": social.main,
+    "social_history": social_history.main,
 }
 
 

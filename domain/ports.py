@@ -6,17 +6,19 @@ Every method that does I/O is `async` and translates vendor exceptions into `dom
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Protocol
 
 from domain.audit import AuditEntry, Seal
-from domain.debate import Debate, Memory, ModelCall
+from domain.debate import Debate, Memory, ModelCall, Spent
+from domain.experience import Lesson, Situation
 from domain.market import Chain, MarketData
 from domain.order import Fill, OrderState, OrderView, StagedOrder
 from domain.regime import RegimeReading
 from domain.run import RunRequest, RunRow
+from domain.sentiment import Sentiment
 from domain.signals import CompositeSignal, Signal
 from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
+from domain.units import Floats
 
 
 class Clock(Protocol):
@@ -228,6 +230,54 @@ class SituationMemory(Protocol):
         """Store the situation of one decision. Idempotent by (run, ticker)."""
         ...
 
+    async def learn(self, lessons: Sequence[Lesson]) -> None:
+        """Close the situations that the lessons are about: from their `known_at` on they may be recalled. Idempotent:
+        what was learned of a trade first stands. A lesson about no remembered situation is passed over.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns situations into vectors whose cosine says how alike they are."""
+
+    @property
+    def name(self) -> str:
+        """Model, its version, and what it is shown: vectors of different names are never compared."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    async def embed(self, situations: Sequence[Situation]) -> Floats:
+        """Unit vectors, shape `(len(situations), dimensions)`. Raises `FeedDown` when a model does not answer,
+        `DataError` when its answer is not such vectors.
+        """
+        ...
+
+
+class SentimentModel(Protocol):
+    """Reads the mood of texts. Arithmetic on this machine, no I/O once it stands: `signals.sentiment` needs no weights,
+    `feeds.sentiment` holds FinBERT.
+    """
+
+    @property
+    def name(self) -> str:
+        """Model and weights: what a record must say to be scored the same again."""
+        ...
+
+    @property
+    def band(self) -> float:
+        """|score| up to this reads as neutral where a class is wanted."""
+        ...
+
+    def score(self, texts: Sequence[str]) -> tuple[Sentiment, ...]:
+        """One record a text, in their order; `score` is None where a text has no word to read. Never raises for a
+        text, however long or odd.
+        """
+        ...
+
 
 class ModelRecord(Protocol):
     """Recorded model calls and what they cost."""
@@ -240,8 +290,8 @@ class ModelRecord(Protocol):
         """Record one call. Idempotent by (run, key)."""
         ...
 
-    async def spent(self, *, run_id: str, day: date) -> tuple[Decimal, Decimal, int, int]:
-        """USD of the run, USD of the day, tokens of the run, tokens of the day."""
+    async def spent(self, *, run_id: str, day: date, agent: str) -> Spent:
+        """What the run, the New York day, and `agent` (a role such as `bull`) on that day have cost so far."""
         ...
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.book import Baseline, Book, StrategyRecord
+from domain.experience import ClosedTrade
 from domain.market import MarketData
 from domain.order import OrderView
 from domain.record import Instant, Record
@@ -26,6 +27,7 @@ class DeskContext(Record):
     reliability: tuple[Reliability, ...]
     strategy_records: tuple[StrategyRecord, ...] = ()
     regime_history: tuple[RegimeReading, ...]  # ascending, before this snapshot
+    closed_trades: tuple[ClosedTrade, ...] = ()  # over, and nothing learned from them yet, by order id
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,17 +17,21 @@ from domain.risk import DollarGreeks
 from domain.signals import Signal
 from domain.snapshot import DeskContext
 from memory.account import AccountHistory, account_history
+from memory.forecasts import measured_forecasts
+from memory.recall_log import unlearned
 from memory.switches import board
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.runs import RegimeTable, SignalTable
 from options.priced import ChainRefusal, PricedChain
 from portfolio.baseline import baseline
 from portfolio.book import book_of
+from portfolio.closed_trades import closed_trades
 from portfolio.exposure import exposures, units_held
+from portfolio.forecasts import Forecast, reliability
 from portfolio.greeks import book_greeks
 from portfolio.ledger import Structure, ledger
 from portfolio.settlement import settlement_prices
-from portfolio.track_record import reliability, strategy_records
+from portfolio.track_record import strategy_records
 from portfolio.valuation import value
 
 if TYPE_CHECKING:
@@ -70,6 +74,7 @@ class PostgresDeskState:
             switches = await board(link, self._account)
             signals = await _earlier_signals(link, self._account, as_of, market.tickers)
             regimes = await _regimes(link, self._account, as_of)
+            untold = await unlearned(link, self._account)
         structures, book = await self._valued(history, market, as_of)
         greeks = await asyncio.to_thread(self._greeks, book, market)
         held = units_held(book)
@@ -82,9 +87,10 @@ class PostgresDeskState:
             trading_state_reason=switches.reason,
             halted_agents=switches.halted_agents,
             earlier_signals=signals,
-            reliability=reliability(structures),
+            reliability=reliability(await measured_forecasts(self._engine, self._account, structures)),
             strategy_records=strategy_records(structures),
             regime_history=regimes,
+            closed_trades=closed_trades(structures, [view.order for view in history.orders], only=untold),
         )
         await self.record_nlv(book)
         return context
@@ -95,6 +101,13 @@ class PostgresDeskState:
             history = await account_history(link, self._account, as_of)
         _, book = self._folded(history, history.settlements, as_of)
         return value(book, chains)
+
+    async def forecasts(self, as_of: datetime) -> tuple[Forecast, ...]:
+        """What was foretold about the structures closed by `as_of`, and what happened."""
+        async with self._engine.connect() as link:
+            history = await account_history(link, self._account, as_of)
+        structures, _ = self._folded(history, history.settlements, as_of)
+        return await measured_forecasts(self._engine, self._account, structures)
 
     async def held_tickers(self, as_of: datetime) -> tuple[str, ...]:
         """Underlyings of what is held at `as_of`, ascending: a run must gather them too, or NLV is unknown."""

@@ -22,7 +22,8 @@ def show_command(*, as_json: bool) -> None:
         },
         "debate": plain(config.debate),
         "execution": plain(config.paper),
-        "memory": plain(config.recall),
+        "memory": {"recall": plain(config.recall), "embedder": config.embedder.model_dump(mode="json")},
+        "sentiment": config.sentiment.model_dump(mode="json"),
     }
     if as_json:
         emit(document)

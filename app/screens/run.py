@@ -160,6 +160,8 @@ def argument(debate: Document) -> RenderableType:
         f"verdict {toned(debate['verdict'])} · confidence {debate['confidence']:.2f} · vol view {debate['vol_view']}"
     )
     fell = f" · [yellow]fell back to rules: {_escaped(debate['fell_back'])}[/]" if debate["fell_back"] else ""
+    fell += " · masked" if debate["masked"] else ""
+    fell += f" · {debate['stopped']}" if debate["stopped"] and debate["engine"] == "llm" else ""
     return Panel(
         Group(table, Text.from_markup(f"[dim]{_escaped(debate['thesis'])}[/]")), title=f"[bold]{debate['ticker']}[/] {verdict}{fell}",
         title_align="left", border_style="dim", box=box.ROUNDED,

@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from app.newsroom import KEYS, missing_keys
 from app.services.health import disk
 from app.settings import Environment
 from app.wiring import Configuration, configuration
 from domain.errors import DeskError
 from domain.record import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 PYTHONS = ((3, 11), (3, 13))
 FEW_CORES = 2
@@ -40,7 +44,7 @@ async def examine(environment: Environment, now: datetime) -> tuple[Finding, ...
     found = [*machine(environment)]
     config = _configuration(environment, found)
     found += [*calendar(now), *credentials(environment)]
-    found += _database(environment)
+    found += await _database(environment, config)
     if config is not None:
         found += await feeds(config)
     return tuple(found)
@@ -100,6 +104,35 @@ def credentials(environment: Environment) -> Iterator[Finding]:
     for name, (present, otherwise) in said.items():
         detail = "set" if present else f"not set: {otherwise}"
         yield Finding(area="credentials", name=name, status="ok", detail=detail)
+    yield _news(environment)
+    yield _reddit(environment)
+
+
+def _news(environment: Environment) -> Finding:
+    """Which services can be asked; a service with half of its keys is a slip."""
+    lacking = missing_keys(environment)
+    half = [key for name, keys in lacking.items() if len(keys) < len(KEYS[name]) for key in keys]
+    usable = ", ".join(name for name in KEYS if name not in lacking)
+    return Finding(
+        area="credentials", name="news services", status="warn" if half else "ok",
+        detail=(f"keys of {usable}" if usable else "no key is set: headlines only from feeds in news.yaml")
+        + (f"; {', '.join(half)} is missing" if half else ""),
+        remedy=f"Set {' and '.join(half)} too." if half else "",
+    )  # fmt: skip
+
+
+def _reddit(environment: Environment) -> Finding:
+    """Both or none: half of a pair is a slip."""
+    from app.crowd import REMEDY, missing
+
+    lacking, name = missing(environment), "DESK_REDDIT_CLIENT_ID, _SECRET"
+    if len(lacking) == 1:
+        return Finding(
+            area="credentials", name=name, status="warn", detail=f"{lacking[0]} is missing: no posts of Reddit",
+            remedy=f"Set {lacking[0]} too. {REMEDY}",
+        )  # fmt: skip
+    detail = f"not set: no posts of Reddit. {REMEDY}" if lacking else "set"
+    return Finding(area="credentials", name=name, status="ok", detail=detail)
 
 
 async def feeds(config: Configuration) -> tuple[Finding, ...]:
@@ -172,8 +205,8 @@ def _home(home: Path) -> Finding:
     return Finding(area="machine", name="DESK_HOME", status="ok", detail=f"{home} can be written")
 
 
-def _database(environment: Environment) -> list[Finding]:
-    from memory.engine import open_database
+async def _database(environment: Environment, config: Configuration | None) -> list[Finding]:
+    from memory.engine import connected, open_database
 
     url, admin_url = environment.desk_database_url, environment.desk_database_admin_url
     found: list[Finding] = []
@@ -187,6 +220,9 @@ def _database(environment: Environment) -> list[Finding]:
                 )
             )
             found += database_findings(database.admin_url, database.pipeline_url, embedded=url is None)
+            if config is not None:
+                async with connected(database.pipeline_url) as engine:
+                    found.append(await verdicts(engine, config))
     except DeskError as error:
         remedy = error.remedy or "'desk db start' says more; or set DESK_DATABASE_URL."
         found.append(Finding(area="database", name="connection", status="fail", detail=error.message, remedy=remedy))
@@ -216,6 +252,18 @@ def database_findings(admin_url: str, pipeline_url: str, *, embedded: bool) -> I
             detail=f"the pipeline's role may {', '.join(allowed)}" if allowed else "UPDATE, DELETE, TRUNCATE refused",
             remedy=f"As the owner: REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM desk_pipeline." if allowed else "",
         )  # fmt: skip
+
+
+async def verdicts(engine: "AsyncEngine", config: Configuration) -> Finding:
+    """Whether the debate of the default feed still comes to what it used to."""
+    from app.services.verdicts import alarm_of, drifts, summary_of
+
+    found = await drifts(engine, config.desk.feed, config.debate.alarm)
+    alarm = alarm_of(found)
+    return Finding(
+        area="debate", name="verdicts", status="warn" if alarm else "ok", detail=alarm or summary_of(found),
+        remedy="What changed – prompts, models, signals? 'desk debate ablate' tells which." if alarm else "",
+    )  # fmt: skip
 
 
 def _feed(name: str, detail: str, status: Standing = "ok", remedy: str = "") -> Finding:

@@ -9,6 +9,7 @@ from typing import Literal
 from agents.registry import ANALYSTS
 from app.documents import plain
 from app.services.journal import Journal
+from app.services.verdicts import alarm_of, drifts, summary_of
 from app.wiring import Configuration, Desk
 from domain.errors import DeskError, FeedDown, MachineError, StorageFull
 from domain.record import Instant, Record
@@ -102,6 +103,8 @@ async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
         "feed": _feed(desk, journal),
         "broker": _broker(desk, journal),
         "debate": _debate(desk, journal),
+        **_crowd(journal),
+        "verdicts": await _verdicts(desk),
         "trading": Component(status="warn" if halted else "ok", detail=f"{board.trading_state.value}: {board.reason}"),
         "audit": Component(
             status="ok",
@@ -157,6 +160,30 @@ def _debate(desk: Desk, journal: Journal) -> Component:
         detail=f"{desk.debate_engine} gave way to the rules in run {found.run_id}: {reasons}",
         numbers={"fell_back": sum(found.fallbacks.values()), "debates": found.debates},
     )
+
+
+def _crowd(journal: Journal) -> dict[str, Component]:
+    """The last visit to the crowd's sources; nothing where none is visited."""
+    if journal.visit_trouble:
+        return {"social": Component(status="warn", detail=f"the last visit failed: {journal.visit_trouble}")}
+    if journal.visit is None:
+        return {}
+    last = journal.visit
+    numbers: dict[str, MetaValue] = {f"{each.source}_items": each.items for each in last.harvests}
+    said = "; ".join(f"{note.subject}: {note.detail}" for note in last.troubles if note.code != "unreadable")
+    detail = said or f"visited {', '.join(each.source for each in last.harvests)}"
+    numbers["visited_at"] = _text(last.at)
+    return {"social": Component(status="warn" if said else "ok", detail=detail, numbers=numbers)}
+
+
+async def _verdicts(desk: Desk) -> Component:
+    """Whether the debate still comes to what it used to."""
+    found = await drifts(desk.engine, desk.account, desk.configuration.debate.alarm)
+    alarm = alarm_of(found)
+    numbers: dict[str, MetaValue] = {
+        f"{name}_{shift.verdict}": round(shift.recent, 3) for name, drift in found.items() for shift in drift.shifts
+    }
+    return Component(status="warn" if alarm else "ok", detail=alarm or summary_of(found), numbers=numbers)
 
 
 def _text(at: datetime | None) -> str | None:

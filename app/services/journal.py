@@ -3,13 +3,16 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.documents import plain
 from app.scheduler import Slot
 from app.wiring import Desk
 from domain.errors import MachineError
 from domain.record import Instant, Record
+
+if TYPE_CHECKING:
+    from app.services.social import Visit
 
 KEPT_ENTRIES = 200
 
@@ -59,6 +62,8 @@ class Journal:
     faults: int = 0  # rounds in a row
     failing: dict[str, float] = field(default_factory=dict)  # run → monotonic second of its first fault
     order_trouble: str | None = None  # why approved orders wait
+    visit: "Visit | None" = None  # the last round over the crowd's sources
+    visit_trouble: str | None = None  # why the latest could not be finished
     jumps: int = 0
     jump_s: float = 0.0  # the last jump of the wall clock
 

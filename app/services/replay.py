@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from app.debaters import replayed_engine
 from app.services.comparison import ABSENT, Difference, Verdict, differences, verdict
 from app.services.recording import (
     Collected,
@@ -14,7 +15,7 @@ from app.services.recording import (
     Unasked,
     recording_of,
 )
-from app.wiring import Desk, replayed_engine, versions
+from app.wiring import Desk, versions
 from domain.errors import MachineError, TamperError, UsageError
 from domain.record import Record
 from graph.deps import Deps, PricedSnapshots

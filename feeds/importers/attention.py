@@ -106,7 +106,7 @@ def read_wsb_posts(table: RawTable) -> Imported:
     Punctuation and capitals are gone from the text, so the source's own guess of the ticker is kept where it is not a
     common word ("HOLD", "NOW"); what else the text names is tagged when a run collects.
     """
-    from feeds.text import AMBIGUOUS
+    from signals.social.extraction import AMBIGUOUS
 
     stamps = table.instants("timestamp")
     if np.isnat(stamps).any():

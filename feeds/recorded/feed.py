@@ -22,7 +22,7 @@ from domain.market import (
     option_volume,
     skew25,
 )
-from domain.ports import Clock
+from domain.ports import Clock, SentimentModel
 from domain.sessions import NEW_YORK, is_session, session_on_or_after
 from feeds.calendars import FixedCalendar
 from feeds.library import MarketLibrary
@@ -31,6 +31,7 @@ from feeds.recorded.manifest import Capture
 from feeds.recorded.prices import known_bars
 from feeds.recorded.settings import RecordedSettings
 from feeds.sectors import sectors_of
+from signals.social.extraction import NO_NAMES, NameIndex
 
 INDEX = "SPX"  # its bars and series belong to every picture: regime and benchmark read them
 _MARKET_SERIES = (*VIX_FAMILY, *YIELDS, *PUT_CALL, FED_FUNDS, DIX, GEX)
@@ -48,11 +49,15 @@ class RecordedFeed:
         *,
         settings: RecordedSettings | None = None,
         sectors: Mapping[str, str] | None = None,
+        names: NameIndex = NO_NAMES,
+        sentiment: SentimentModel | None = None,
     ) -> None:
         self._library = library
         self._clock = clock
         self._settings = settings or RecordedSettings()
         self._sectors = dict(sectors or {})
+        self._names = names
+        self._sentiment = sentiment
 
     async def universe(self, as_of: datetime) -> tuple[str, ...]:
         """Tickers with a quoted chain at most `max_quote_age_minutes` old."""
@@ -164,15 +169,17 @@ class RecordedFeed:
         return {capture.ticker: capture for capture in ranked}
 
     def _posts(self, as_of: datetime, tickers: Sequence[str]) -> tuple[Post, ...]:
-        from feeds.text import tag_and_score, tickers_in
+        from feeds.text import LEXICON, clean, tag_and_score, tickers_in
 
         since = as_of - timedelta(days=self._settings.post_days)
-        wanted = frozenset(tickers)
-        return tuple(
-            tag_and_score(post, wanted)
+        wanted, model = frozenset(tickers), self._sentiment or LEXICON
+        posts = [
+            post
             for post in self._library.posts(since=since, until=as_of)
-            if wanted.intersection(post.tickers) or tickers_in(post.text, wanted)
-        )
+            if wanted.intersection(post.tickers) or tickers_in(post.text, wanted, self._names)
+        ]
+        model.score([clean(post.text) for post in posts])  # all at once: each is remembered below
+        return tuple(tag_and_score(post, wanted, self._names, model=model) for post in posts)
 
     def _refuse_future(self, as_of: datetime) -> None:
         if as_of.tzinfo is None:

@@ -4,17 +4,23 @@ from memory.tables.audit import DecisionTable, SealTable
 from memory.tables.base import Base
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
-from memory.tables.recall import MemoryTable
+from memory.tables.recall import MemoryFeedbackTable, MemoryTable, MemoryVectorTable
 from memory.tables.runs import ModelCallTable, RegimeTable, RunTable, SignalTable
 from memory.tables.snapshots import SnapshotTable
+from memory.tables.social import BookmarkTable, ItemTable, MentionTable, SightingTable, VelocityTable
 from memory.tables.switches import SwitchTable
 
 __all__ = [
     "Base",
+    "BookmarkTable",
     "CashFlowTable",
     "DecisionTable",
     "FillTable",
+    "ItemTable",
+    "MemoryFeedbackTable",
     "MemoryTable",
+    "MemoryVectorTable",
+    "MentionTable",
     "ModelCallTable",
     "NlvTable",
     "OrderEventTable",
@@ -24,7 +30,9 @@ __all__ = [
     "RunTable",
     "SealTable",
     "SettlementTable",
+    "SightingTable",
     "SignalTable",
     "SnapshotTable",
     "SwitchTable",
+    "VelocityTable",
 ]

@@ -52,8 +52,8 @@ def _settings(**budget) -> ModelSettings:
     return debate_settings({"budget": limits, "max_output_tokens": 1000}).models
 
 
-async def _reserve(purse, model="gpt-4.1", run="run-1", day=DAY):
-    return await purse.reserve(run_id=run, day=day, model=model, text="x" * 1998)
+async def _reserve(purse, model="gpt-4.1", run="run-1", day=DAY, agent="bull"):
+    return await purse.reserve(run_id=run, day=day, agent=agent, model=model, text="x" * 1998)
 
 
 async def test_a_reservation_holds_the_most_the_call_can_cost():
@@ -105,10 +105,10 @@ async def test_a_database_that_fails_while_reserving_leaves_nothing_held():
     class Down(MemoryModelRecord):
         down = True
 
-        async def spent(self, *, run_id, day):
+        async def spent(self, *, run_id, day, agent):
             if self.down:
                 raise DatabaseDown("gone")
-            return await super().spent(run_id=run_id, day=day)
+            return await super().spent(run_id=run_id, day=day, agent=agent)
 
     record = Down()
     purse = Purse(_settings(run_usd="0.010"), record)

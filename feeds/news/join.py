@@ -1,0 +1,85 @@
+"""Headlines join the history of a live feed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from domain.errors import MachineError
+from domain.market import DataNote, Headline, MarketData
+from domain.ports import SentimentModel
+from feeds.news.item import NewsItem
+from feeds.news.wire import NewsWire, Report
+from feeds.text import LEXICON, tag_and_score
+from signals.social.extraction import NO_NAMES, NameIndex, tickers_in
+
+History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How titles are read: what companies are called, and the model of their mood."""
+
+    names: NameIndex = NO_NAMES
+    model: SentimentModel = LEXICON
+
+
+def with_news(history: History, wire: NewsWire, reading: Reading) -> History:
+    """`history` with the headlines about its tickers (by the vendor, or by a name in the title) known at the same
+    instant, scored. Whatever goes wrong is a note; nothing is asked and nothing said where no provider is configured.
+    """
+    if not wire.providers:
+        return history
+
+    async def read(as_of: datetime, tickers: Sequence[str]) -> MarketData:
+        past = await history(as_of, tickers)
+        headlines, notes = await headlines_at(wire, as_of, tickers, reading)
+        said = (
+            f"{len(headlines)} headlines of the last {wire.lookback.total_seconds() / 3600:g} h, scored when collected"
+        )
+        return replace(
+            past,
+            headlines=(*past.headlines, *headlines),
+            notes=(*past.notes, *notes),
+            provenance={**past.provenance, "headlines": f"{', '.join(wire.providers)}: {said}"},
+        )
+
+    return read
+
+
+async def headlines_at(
+    wire: NewsWire, as_of: datetime, tickers: Sequence[str], reading: Reading
+) -> tuple[tuple[Headline, ...], tuple[DataNote, ...]]:
+    """Ask who is due, then the headlines about `tickers` known at `as_of`, by knowledge time, and a note for every
+    provider that did not answer as it should. Never raises.
+    """
+    try:
+        reports = await wire.refresh(tickers)
+        items = await wire.known(as_of)
+    except MachineError as error:
+        return (), (DataNote(code="no_news", subject="*", detail=str(error)),)
+    notes = [note for report in reports for note in notes_of(report)]
+    return await asyncio.to_thread(scored, items, tickers, reading), tuple(notes)
+
+
+def about(items: Sequence[NewsItem], tickers: Sequence[str], names: NameIndex) -> tuple[NewsItem, ...]:
+    """The `items` that a vendor ties to one of `tickers`, or whose title names one."""
+    wanted = frozenset(tickers)
+    return tuple(item for item in items if wanted.intersection(item.tickers) or tickers_in(item.title, wanted, names))
+
+
+def scored(items: Sequence[NewsItem], tickers: Sequence[str], reading: Reading) -> tuple[Headline, ...]:
+    """The `items` about `tickers`, in their order, tagged and scored."""
+    wanted, chosen = frozenset(tickers), about(items, tickers, reading.names)
+    reading.model.score([item.title for item in chosen])  # all at once: each is remembered below
+    return tuple(tag_and_score(item.headline(), wanted, reading.names, model=reading.model) for item in chosen)
+
+
+def notes_of(report: Report) -> tuple[DataNote, ...]:
+    """What of a report belongs into the record."""
+    if report.state not in ("ok", "cached", "nothing_to_ask"):
+        return (DataNote(code=f"news_{report.state}", subject=report.provider, detail=report.detail),)
+    if report.cut_short:
+        detail = "there was more than the allowed pages; raise `pages` in news.yaml if this stays"
+        return (DataNote(code="news_cut_short", subject=report.provider, detail=detail),)
+    return ()
