@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, gex, machine, options, pipeline, startup, vix, warm_run
+from benchmarks import audit, gex, machine, options, pipeline, risk, startup, vix, warm_run
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "gex": gex.main,
     "vix": vix.main,
     "options": options.main,
+    "risk": risk.main,
 }
 
 

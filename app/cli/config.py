@@ -23,6 +23,7 @@ def show_command(*, as_json: bool) -> None:
         "debate": plain(config.debate),
         "execution": plain(config.paper),
         "memory": plain(config.recall),
+        "stress": plain(config.stress),
     }
     if as_json:
         emit(document)

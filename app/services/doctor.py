@@ -40,7 +40,7 @@ async def examine(environment: Environment, now: datetime) -> tuple[Finding, ...
     found = [*machine(environment)]
     config = _configuration(environment, found)
     found += [*calendar(now), *credentials(environment)]
-    found += _database(environment)
+    found += await _database(environment)
     if config is not None:
         found += await feeds(config)
     return tuple(found)
@@ -172,7 +172,7 @@ def _home(home: Path) -> Finding:
     return Finding(area="machine", name="DESK_HOME", status="ok", detail=f"{home} can be written")
 
 
-def _database(environment: Environment) -> list[Finding]:
+async def _database(environment: Environment) -> list[Finding]:
     from memory.engine import open_database
 
     url, admin_url = environment.desk_database_url, environment.desk_database_admin_url
@@ -187,6 +187,7 @@ def _database(environment: Environment) -> list[Finding]:
                 )
             )
             found += database_findings(database.admin_url, database.pipeline_url, embedded=url is None)
+            found += await switches(database.pipeline_url)
     except DeskError as error:
         remedy = error.remedy or "'desk db start' says more; or set DESK_DATABASE_URL."
         found.append(Finding(area="database", name="connection", status="fail", detail=error.message, remedy=remedy))
@@ -216,6 +217,37 @@ def database_findings(admin_url: str, pipeline_url: str, *, embedded: bool) -> I
             detail=f"the pipeline's role may {', '.join(allowed)}" if allowed else "UPDATE, DELETE, TRUNCATE refused",
             remedy=f"As the owner: REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM desk_pipeline." if allowed else "",
         )  # fmt: skip
+
+
+async def switches(pipeline_url: str) -> tuple[Finding, ...]:
+    """Whether the desk trades, for everybody and for each account that a switch speaks of; and who is halted."""
+    from app.services.health import trading
+    from memory.engine import connected
+    from memory.switches import EVERYWHERE, Switches
+
+    async with connected(pipeline_url) as engine:
+        reader = Switches(engine)
+        accounts = sorted({EVERYWHERE, *(use.account for use in await reader.standing())})
+        boards = {account: await reader.read(account) for account in accounts}
+    everywhere = boards[EVERYWHERE]
+    found = []
+    for account, board in boards.items():
+        if account == EVERYWHERE or board.uses != everywhere.uses:
+            part = trading(board)
+            remedy = (
+                "" if part.status == "ok" else "'desk state' tells more; 'desk resume --reason TEXT' lets it go on."
+            )
+            name = "everywhere" if account == EVERYWHERE else account
+            found.append(Finding(area="trading", name=name, status=part.status, detail=part.detail, remedy=remedy))
+    found += [_halted(use.switch.removeprefix("agent:"), use.actor, use.reason) for use in everywhere.agents]
+    return tuple(found)
+
+
+def _halted(agent: str, by: str, reason: str) -> Finding:
+    return Finding(
+        area="trading", name=f"agent {agent}", status="warn", detail=f"halted by {by}: {reason}",
+        remedy=f"'desk resume --agent {agent} --reason TEXT' lets it speak.",
+    )  # fmt: skip
 
 
 def _feed(name: str, detail: str, status: Standing = "ok", remedy: str = "") -> Finding:

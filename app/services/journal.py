@@ -59,6 +59,8 @@ class Journal:
     faults: int = 0  # rounds in a row
     failing: dict[str, float] = field(default_factory=dict)  # run → monotonic second of its first fault
     order_trouble: str | None = None  # why approved orders wait
+    watched: float | None = None  # monotonic second of the last look at the account between runs
+    restrained: str | None = None  # why that look found trading restrained
     jumps: int = 0
     jump_s: float = 0.0  # the last jump of the wall clock
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from app.services.comparison import ABSENT, Difference, Verdict, differences, verdict
 from app.services.recording import (
     Collected,
+    RecordedDesk,
     RecordedMemories,
     RecordedOrders,
     RecordedReplies,
@@ -14,7 +15,8 @@ from app.services.recording import (
     Unasked,
     recording_of,
 )
-from app.wiring import Desk, replayed_engine, versions
+from app.versions import versions
+from app.wiring import Desk, replayed_engine
 from domain.errors import MachineError, TamperError, UsageError
 from domain.record import Record
 from graph.deps import Deps, PricedSnapshots
@@ -108,7 +110,7 @@ async def _execute(
     deps = Deps(
         feed=unasked("feed"),
         snapshots=desk.snapshots,
-        desk=unasked("desk"),
+        desk=cast("Any", RecordedDesk(recording.halted)),
         runs=cast("Any", RecordedRuns(recording.snapshot_id)),
         audit=cast("Any", collected),
         orders=cast("Any", RecordedOrders(recording.refusals)),

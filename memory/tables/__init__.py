@@ -3,6 +3,8 @@
 from memory.tables.audit import DecisionTable, SealTable
 from memory.tables.base import Base
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
+from memory.tables.excursions import ExcursionTable
+from memory.tables.hedging import HedgeDebitTable, HedgeLimitTable, HedgeMonthTable
 from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
 from memory.tables.recall import MemoryTable
 from memory.tables.runs import ModelCallTable, RegimeTable, RunTable, SignalTable
@@ -13,7 +15,11 @@ __all__ = [
     "Base",
     "CashFlowTable",
     "DecisionTable",
+    "ExcursionTable",
     "FillTable",
+    "HedgeDebitTable",
+    "HedgeLimitTable",
+    "HedgeMonthTable",
     "MemoryTable",
     "ModelCallTable",
     "NlvTable",
