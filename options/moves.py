@@ -8,11 +8,11 @@ shift, and days pass:
   expiry's own smile at the new k (sticky moneyness). To scale volatility at fixed k would scale the skew as well, and
   after a large shock price spreads above the distance of their strikes;
 * volatility of tenor T moves by the square-root-of-time rule for weighting vegas (Taleb 1997, "Dynamic Hedging"), v
-  being the relative change of 30-day volatility: times 1 + v·√(30 d / T) where it rises, times (1 + v)^√(30 d / T) where
-  it falls, so that it stays positive. The two meet with one slope at v = 0. A power would be wrong for rises: total
-  variance of a near expiry would overtake that of a far one once T < 30·ln(1 + v)² days, and 9-day volatility would have
-  to rise by 1,325 % in February and March 2020, when it rose by 563 % (linear: 599 %). Tenors below `SHORTEST_DAYS`
-  count as that long, so that √(30 d / T) is at most 2.1;
+  being the relative change of 30-day volatility: times 1 + v·√(30 d / T) where it rises, times (1 + v)^√(30 d / T)
+  where it falls, so that it stays positive. The two meet with one slope at v = 0. A power would be wrong for rises:
+  total variance of a near expiry would overtake that of a far one once T < 30·ln(1 + v)² days, and 9-day volatility
+  would have risen by 1,325 % in February and March 2020, when it rose by 563 % (linear: 599 %). Tenors below
+  `SHORTEST_DAYS` count as that long, so that √(30 d / T) is at most 2.1;
 * a contract whose volatility is not its smile's keeps the ratio of the two;
 * the forward keeps its carry (rate less yield) over the time left, plus the shift; an expiry that the days reach or
   pass is worth exercise at the moved spot.

@@ -105,9 +105,9 @@ def reprice(
     `each` `(contracts, scenarios)`; blocks `first` ≤ block < `last`.
 
     `spot`, `log_spot`, `rise`, `log_fall` are `(underlyings, scenarios)`, `rate` and `days` `(scenarios,)`, a multiple
-    of `LANES`; `rise` is the relative change of volatility where it rises, `log_fall` its logarithm where it falls, each
-    0 elsewhere. `expiries` is `(expiries, 6)`, `underlying` says whose each is, and its contracts are rows
-    offsets[e]:offsets[e + 1] of `contracts` `(contracts, 5)`, `smiles` `(contracts, numbers)` and `now`.
+    of `LANES`; `rise` is the relative change of volatility where it rises, `log_fall` the logarithm of its factor where
+    it falls, each 0 elsewhere. `expiries` is `(expiries, 6)`, `underlying` says whose each is, and its contracts are
+    rows offsets[e]:offsets[e + 1] of `contracts` `(contracts, 5)`, `smiles` `(contracts, numbers)` and `now`.
     """
     work = np.empty(ROWS * ROW)
     for block in range(first, last):
