@@ -100,6 +100,14 @@ def _facts(risk: Document) -> Table:
         "none" if margin["bound"] is None else usd(margin["bound"]),
         margin["refused"] or ("" if share is None else f"{share:.1%} of NLV"),
     )
+    asked = risk["portfolio_margin"]
+    worst = asked["worst"]
+    facts.add_row(
+        "portfolio margin",
+        "none" if asked["requirement"] is None else usd(asked["requirement"]),
+        asked["refused"]
+        or ("" if worst is None else f"{' '.join(worst['tickers'])} at {worst['price_move']:+.0%}; not counted"),
+    )
     between = risk["correlation"]
     if between["mean"] is not None:
         assumed = f"; assumed 1: {', '.join(between['assumed'])}" if between["assumed"] else ""

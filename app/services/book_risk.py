@@ -5,6 +5,7 @@ from typing import Any
 
 from app.documents import plain
 from app.services.risk_picture import RiskPicture
+from domain.errors import DataError
 from domain.regime import Regime
 from domain.risk import Exposure
 from portfolio.aggregate import exposure_views
@@ -12,7 +13,8 @@ from portfolio.betas import betas
 from portfolio.exposure import OPEN
 from portfolio.margin import requirement_of_book
 from risk.correlation import correlations
-from risk.revaluation import risk_book
+from risk.revaluation import RiskBook, risk_book
+from risk.scenario_margin import scenario_margin
 from risk.scenarios import historical
 from risk.settings import RiskSettings
 from risk.stress.lines import lines_of
@@ -45,6 +47,7 @@ def book_risk(picture: RiskPicture, settings: RiskSettings) -> dict[str, Any]:
         "measures": [plain(measure) for measure in all_measures(measured, scenarios)],
         "exposure": plain(views),
         "margin": _margin(picture, settings, spots),
+        "portfolio_margin": _portfolio_margin(revaluable, settings),
         "correlation": _correlation(picture, settings, held, names),
     }
 
@@ -66,6 +69,15 @@ def _margin(picture: RiskPicture, settings: RiskSettings, spots: Mapping[str, fl
         "refused": statement.refused,
         "notes": list(statement.notes),
     }
+
+
+def _portfolio_margin(book: RiskBook, settings: RiskSettings) -> dict[str, Any]:
+    """What the OCC's grid of prices would ask for the same book, for comparison: the gate counts Regulation T."""
+    try:
+        found = scenario_margin(book, settings.margin)
+    except DataError as error:
+        return {"requirement": None, "worst": None, "refused": str(error)}
+    return {"requirement": plain(found.total), "worst": plain(found.worst), "refused": ""}
 
 
 def _correlation(

@@ -45,6 +45,10 @@ async def test_every_method_measures_what_is_held_and_no_more_than_it_can_lose(d
     assert risk["exposure"]["total"]["greeks"]["delta"] == pytest.approx(book["greeks"]["delta"])
     assert risk["margin"]["refused"] == ""
     assert 0 < risk["margin"]["share_of_nlv"] < 0.2
+    asked = risk["portfolio_margin"]
+    assert asked["refused"] == ""
+    assert 0 < asked["requirement"] <= 2 * risk["worst_case"]
+    assert abs(asked["worst"]["price_move"]) <= 0.15
     assert risk["correlation"]["mean"] is None  # one underlying is held
     assert 0 < sum(risk["exposure"]["theta_shares"].values()) <= 1
 
@@ -105,6 +109,7 @@ def test_a_method_without_a_figure_an_unknown_beta_and_assumed_correlations_are_
             "notional": {"face": None, "gross": 5.0, "net": -5.0, "leverage": None},
         },
         "margin": {"bound": None, "share_of_nlv": None, "refused": "KO: nothing bounds a short call"},
+        "portfolio_margin": {"requirement": None, "worst": None, "refused": "KO cannot be"},
         "correlation": {"mean": 1.0, "window": 60, "assumed": ["KO-XOM"]},
     }  # fmt: skip
     text = " ".join(shown(risk, 140).split())
@@ -115,6 +120,7 @@ def test_a_method_without_a_figure_an_unknown_beta_and_assumed_correlations_are_
         "KO unknown unknown unknown unknown",
         "betas to SPY, 250 days; beta of KO unknown, 3 the worse way",
         "margin (Reg T) none KO: nothing bounds a short call",
+        "portfolio margin none KO cannot be",
         "mean correlation 1.00 by worst case, 60 returns, shrunk; assumed 1: KO-XOM",
         "leverage unknown",
         "-$1,234",

@@ -21,6 +21,7 @@ from risk.revaluation import revalue, risk_book
 from risk.scenarios import historical
 from risk.settings import RiskSettings
 from risk.var import var_of
+from risk.view import dollar_greeks
 from tests.factories import exposure, portfolio, risk_settings, sized, view
 from tests.risk.made_books import CHAINS, bars, leg_of, row_of
 from tests.support.orders import HOUR, NOON
@@ -133,6 +134,8 @@ def test_an_opening_of_the_same_run_is_measured_like_any_other_on_its_way():
     added = after.exposures[-1]
     assert (added.state, added.contracts, added.worst_case) == ("staged", 2, 2 * asked.candidate.max_loss)
     assert [leg.quantity for leg in added.legs] == [-2, 2]
+    assert (added.margin, added.theta, added.units) == (2 * asked.candidate.margin, 2 * asked.candidate.greeks.theta, 2)
+    assert (added.greeks, added.purpose, added.sector) == (dollar_greeks(asked), "trade", "tech")
     assert after.value_at_risk.assumed == ()
     unit = book.measures.unit_pnl(asked.candidate)
     held = book.measures.pnl["O-ABC", "open"]
@@ -142,7 +145,8 @@ def test_an_opening_of_the_same_run_is_measured_like_any_other_on_its_way():
     again = after.with_opening(order(1), "O-newer", "tech")
     assert [item.order_id for item in again.exposures] == ["O-ABC", "O-newer"], "it took the place of the first"
     hedge = order(1).model_copy(update={"candidate": order().candidate.model_copy(update={"purpose": "hedge"})})
-    assert len(after.with_opening(hedge, "O-hedge", "tech").exposures) == 3, "a hedge takes the place of hedges only"
+    beside = after.with_opening(hedge, "O-hedge", "tech").exposures
+    assert [item.purpose for item in beside] == ["trade", "trade", "hedge"], "a hedge takes the place of hedges only"
 
 
 def test_betas_and_sectors_come_from_the_picture():
@@ -172,6 +176,15 @@ def test_shares_count_in_every_limit_with_all_they_are_worth():
     assert portfolio_of(snapshot(shares=(shares(),)).desk, AT).shares[0].sector == "unknown"
 
 
+def test_shares_offset_what_loses_as_they_gain():
+    calls = (contract("ABC", 105.0, quantity=-20, call=True), contract("ABC", 110.0, quantity=20, call=True))
+    bearish = exposure(ticker="ABC", order_id="O-calls", legs=calls, worst_case=Decimal(10_000))
+    book, alone = measured(bearish, shares=(shares(300),)), measured(bearish)
+    moved = 30_000.0 * book.measures.scenarios.spot[:, 0]
+    expected = var_of(alone.measures.pnl["O-calls", "open"] + moved, 0.95).var
+    assert book.value_at_risk.usd == pytest.approx(expected)
+
+
 def test_shares_without_history_count_at_their_worst_in_var():
     book = measured(shares=(shares(40),), histories={})
     assert book.value_at_risk == (4_000.0, 0, ("ABC",), False)
@@ -192,7 +205,10 @@ def test_what_has_no_bound_fails_every_limit_on_worst_cases(held, said):
     question = replace(question, facts=question.facts.model_copy(update={"ticker": "ABC", "sector": "tech"}))
     vetoes = {item.name: item for item in decide(question, SETTINGS).vetoes}
     for name in ("position_at_risk", "sector_exposure", "correlation_increase"):
-        assert vetoes[name].measured is None
+        unit, limit = ("correlation", 0.05) if name == "correlation_increase" else ("share of NLV", vetoes[name].limit)
+        assert (vetoes[name].measured, vetoes[name].unit, vetoes[name].limit) == (None, unit, limit)
+        assert vetoes[name].hard is (unit == "share of NLV")
+        assert vetoes[name].limit is not None
         assert said in vetoes[name].detail
     assert book.unbounded == said
     if held.mark is None:

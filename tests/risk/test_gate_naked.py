@@ -17,7 +17,9 @@ NEAR, FAR = date(2026, 3, 20), date(2026, 4, 17)
 
 
 def option(quantity=1, strike=100, right=Right.PUT, expiry=NEAR, root="SPY", **changes):
-    symbol = occ_symbol(root, expiry, right, strike) + changes.get("settlement", Settlement.PM)
+    symbol = (
+        f"{occ_symbol(root, expiry, right, strike)} {changes.get('settlement', 'PM')} {changes.get('multiplier', 100)}"
+    )
     return leg(quantity, strike, right, expiry, root=root, symbol=symbol, **changes)
 
 
@@ -147,6 +149,12 @@ def test_adjusted_deliverables_are_told_by_root_and_multiplier():
 def test_buys_come_before_sales_and_a_sale_first_would_have_been_naked():
     short, long = option(-1), option(1, strike=95)
     assert fill_sequence((short, long), 2) == (Trade(long, 2), Trade(short, -2))
+    assert fill_sequence((short, long)) == (Trade(long, 1), Trade(short, -1))
+    assert [t.leg for t in fill_sequence((option(1, 105), long, option(1, 100)))] == [
+        long,
+        option(1, 100),
+        option(1, 105),
+    ]
     assert worst_moment((), fill_sequence((short, long), 2)) == 0
     assert worst_moment((), (Trade(short, -2), Trade(long, 2))) == 2
     held = [Trade(long, 2), Trade(short, -2)]

@@ -294,8 +294,8 @@ def test_a_structure_that_regulation_t_cannot_bound_or_whose_legs_are_not_known_
     assert portfolio().margin_bound(naked).usd == 380.0
 
 
-def stock(quantity, mark=690.0):
-    return SharePosition(ticker="SPY", quantity=quantity, average_price=Decimal(600), mark=mark, mark_source="close")
+def stock(quantity, mark=690.0, ticker="SPY"):
+    return SharePosition(ticker=ticker, quantity=quantity, average_price=Decimal(600), mark=mark, mark_source="close")
 
 
 def test_shares_are_margined_together_with_the_options_on_them():
@@ -306,6 +306,38 @@ def test_shares_are_margined_together_with_the_options_on_them():
     waiting = holding(*SPREAD, order_id="O-2", state="staged", margin=Decimal(1_777))
     with_waiting = margined(call, waiting, shares=(stock(100),), marks=(1.0,))
     assert with_waiting.margin_bound(None).usd == covered.margin_bound(None).usd + 1_777
+
+
+def test_margins_of_shares_add_up_over_underlyings_and_leave_other_options_alone():
+    one, other = stock(100), stock(50, 400.0, "IWM")
+    prices = {"SPY": 690.0, "IWM": 400.0}
+    single = margined(shares=(one,), spots=prices).margin_bound(None).usd
+    assert margined(shares=(one, other), spots=prices).margin_bound(None).usd == single + 10_000.0
+    beside = margined(holding(*SPREAD), shares=(other,), marks=(2.0, 2.0), spots=prices)
+    assert beside.margin_bound(None).usd == 11_000.0
+    calls = (leg(-2, 700, right=Right.CALL), leg(2, 705, right=Right.CALL))
+    both = (holding(*SPREAD), holding(*calls, order_id="O-2"))
+    two = margined(*both, shares=(other,), marks=(2.0,) * 4, spots=prices)
+    assert two.margin_bound(None).usd == 12_000.0, "only where shares are held are structures matched together"
+    assert two.with_opening(sized(), "O-3", "index").margin_bound(None).usd == 12_500.0
+
+
+def test_rates_are_those_of_the_underlying_and_marks_those_of_what_is_filled():
+    short = (leg(-1, 690, bid=3.0, ask=3.0),)
+    equity, index = (
+        margined(holding(*short, ticker=ticker), spots={"SPY": 690.0, "SPX": 690.0}).margin_bound(None).usd
+        for ticker in ("SPY", "SPX")
+    )
+    assert (equity, index) == (13_800.0, 10_350.0)
+    outside = holding(leg(-1, 600, bid=1.0, ask=1.0))
+    assert margined(outside).margin_bound(None).usd == 6_000.0, "a tenth of the strike, so far from the price"
+    assert margined(outside, spots={}).margin_bound(None).usd == 12_000.0, "the most it can be, without one"
+    wide = sized(legs=short, margin=Decimal(1), ticker="SPX")
+    book = portfolio(margins=margins(spots={"SPX": 690.0}))
+    assert book.margin_bound(wide).usd == 10_350.0
+    filled = holding(*SPREAD)
+    waiting = holding(*SPREAD, order_id="O-2", state="approved", margin=Decimal(1))
+    assert margined(filled, waiting, marks=(3.0, 2.0)).margin_bound(None).usd == 800.0 + 1_000.0
 
 
 def test_shares_without_a_price_have_no_margin_and_that_fails():
@@ -626,6 +658,10 @@ def test_correlation_increase_counts_from_the_third_underlying():
     found = check("correlation_increase", view(portfolio=names("AAA", "BBB"), correlations=calm))
     assert (found.passed, found.measured) == (True, pytest.approx(0.0))
     assert found.detail == "mean correlation 0.20 → 0.20"
+    mixed = known(AAA_BBB=0.0, AAA_SPY=0.9, BBB_SPY=0.9)
+    held = names("AAA", "BBB", "SPY")
+    more = check("correlation_increase", view(portfolio=held, correlations=mixed, order=sized(max_loss=Decimal(400))))
+    assert more.measured == pytest.approx(4 * 0.9 / 5 - 2 * 0.9 / 3), "of three of 400 USD one becomes 800"
 
 
 @pytest.mark.parametrize(("rho", "expected"), [(0.0749, True), (0.0751, False)])
