@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from domain.errors import DataError
 from domain.market import Bars
 from domain.units import Floats
 from portfolio.returns import joint_returns
-from risk.revaluation import Scenarios
+
+if TYPE_CHECKING:  # compiled code: not loaded by those who only ask
+    from risk.revaluation import Scenarios
 
 WORST_CASE = 1.0
 
@@ -97,7 +100,7 @@ def correlations(
     return Correlations(window=window, minimum=minimum, pairs=dict(sorted(pairs.items())))
 
 
-def covariance(scenarios: Scenarios) -> Covariance:
+def covariance(scenarios: "Scenarios") -> Covariance:
     """Of the scenarios' spot and volatility moves, their correlations shrunk as in `correlations`, their deviations the
     sample's. Raises `DataError` for fewer than two scenarios.
     """
@@ -115,7 +118,7 @@ def covariance(scenarios: Scenarios) -> Covariance:
     )
 
 
-def days_of(scenarios: Scenarios) -> str:
+def days_of(scenarios: "Scenarios") -> str:
     """What the scenarios were taken from, in words."""
     if not scenarios.names:
         return f"{len(scenarios)} scenarios"

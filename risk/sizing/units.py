@@ -150,6 +150,9 @@ def _parity(view: RiskView, candidate: Candidate, budget: float, shares: Mapping
 def _dynamic(view: RiskView, candidate: Candidate, settings: SizingSettings, conviction: float | None) -> SizingCap:
     if settings.dynamic is None or conviction is None:
         return SizingCap(name="dynamic", units=0, detail="the signal's conviction is not known")
+    if not math.isfinite(view.portfolio.worst_case):
+        detail = f"what may be lost has no bound: {view.portfolio.unbounded}"
+        return SizingCap(name="dynamic", units=0, detail=detail)
     budget = settings.dynamic.compute_signal_budget(conviction, view.portfolio.worst_case)
     if budget is None:
         detail = f"nothing left of {settings.dynamic.max_portfolio_exposure:,.2f} USD"
@@ -164,13 +167,14 @@ def mean_correlation(view: RiskView) -> float:
 
 
 def _by_risk(name: str, budget: float, max_loss: float, detail: str) -> SizingCap:
-    units = max(0, math.floor(budget / max_loss + ROUNDING))
+    units = math.floor(budget / max_loss + ROUNDING) if budget > 0 else 0
     return SizingCap(name=name, units=units, detail=f"{detail} = {budget:,.2f} USD ÷ {max_loss:,.2f} USD")
 
 
 def _in_ticker(view: RiskView) -> float:
-    return sum(float(e.worst_case) for e in view.portfolio.exposures if e.ticker == view.ticker)
+    """USD that the underlying may lose already, shares included; infinite where that has no bound."""
+    return view.portfolio.worst_case_by_ticker.get(view.ticker, 0.0)
 
 
 def _in_sector(view: RiskView) -> float:
-    return sum(float(e.worst_case) for e in view.portfolio.exposures if e.sector == view.facts.sector)
+    return view.portfolio.worst_case_by_sector.get(view.facts.sector, 0.0)

@@ -10,11 +10,14 @@ import pytest
 from app.services.story import Steps, path_of, tale_of
 from domain.audit import AuditRow
 from domain.book import Baseline, SharePosition
+from domain.order import Sizing, SizingCap
 from domain.record import canonical_json
 from domain.risk import TradingState
 from domain.sessions import NEW_YORK
 from graph.nodes import strategy_selector
+from risk import allocator
 from risk.registry import HARD_RULES
+from risk.sizing import UnitBudget
 from tests.factories import exposure
 from tests.support.fakes import flat_desk, only
 from tests.support.scripted import BULL
@@ -55,6 +58,12 @@ def without_cover(found):
     )
 
 
+def one_unit():
+    """A size that asks no cap."""
+    caps = (SizingCap(name="test", units=1, detail="as the test says"),)
+    return Sizing(units=1, binding="test", caps=caps, budget=Decimal(0))
+
+
 def why(audit, ticker):
     """The steps that `desk audit why` tells, from the rows that the run wrote."""
     rows = [
@@ -75,6 +84,11 @@ async def test_a_desk_that_breaks_one_hard_limit_is_vetoed_by_it_and_by_no_other
     if limit == "defined_risk":
         search = strategy_selector.candidates
         monkeypatch.setattr(strategy_selector, "candidates", lambda *a, **k: without_cover(search(*a, **k)))
+    if limit == "position_at_risk":  # sizing counts what is held too, and would leave the gate nothing to refuse
+        monkeypatch.setattr(
+            strategy_selector, "unit_budget", lambda view, rules: UnitBudget(2_000.0, "as the test says")
+        )
+        monkeypatch.setattr(allocator, "size", lambda *a, **k: one_unit())
     desk = world({"*": BULL}, desk=broken(limit, market), market=market, settings=settings)
     state = await desk.run()
     (outcome,) = state["outcomes"]

@@ -357,10 +357,14 @@ class Account(RuleBasedStateMachine):
                 theta[e.strategy] = theta.get(e.strategy, 0.0) + e.theta / 365
             floor = soft["theta_concentration"].theta_limit[self.regime] * self.nlv
             whole = max(sum(abs(t) for t in theta.values()), floor)
-            broken |= {("concentration", kind, s) for s, t in theta.items() if abs(t) > 0.30 * whole + 1e-9}
+            broken |= {
+                ("concentration", kind, s) for s, t in theta.items() if s != "hedge" and abs(t) > 0.30 * whole + 1e-9
+            }
             if len({e.order_id for e in part}) > soft["max_positions"].limit[self.regime]:
                 broken.add(("max_positions", kind, ""))
-            names = sorted({e.ticker for e in part})
+            names = sorted(
+                {e.ticker for e in part if e.purpose == "trade"}
+            )  # hedges need not pass, nor need their theta
             broken |= {
                 ("correlated", kind, name)
                 for name in names

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from domain.book import StrategyRecord
 from domain.order import Sizing, SizingCap
 from domain.regime import Regime
+from portfolio.exposure import ShareExposure
 from risk.correlation import Correlations
 from risk.sizing import DynamicSizer, RiskParity, SizingSettings, position_limit, size, unit_budget
 from risk.sizing.units import mean_correlation
@@ -129,6 +130,22 @@ def test_what_is_held_in_the_name_and_the_sector_leaves_less_room():
     sizing = size(question(portfolio=portfolio(exposures=other)), candidate(), (GOOD,), SETTINGS)
     assert cap(sizing, "position_at_risk").units == math.floor(5_000 / 392.6)
     assert cap(sizing, "sector").units == math.floor(15_000 / 392.6)
+
+
+def test_shares_count_in_name_and_sector_and_without_a_bound_nothing_fits():
+    long = ShareExposure(
+        ticker="SPY", sector="index", quantity=30, worst_case=Decimal(4_800), detail="30 shares", greeks=None
+    )
+    sizing = size(question(portfolio=portfolio(shares=(long,))), candidate(), (GOOD,), SETTINGS)
+    assert (cap(sizing, "position_at_risk").units, cap(sizing, "sector").units) == (0, math.floor(10_200 / 392.6))
+    short = long.model_copy(update={"quantity": -30, "worst_case": None, "detail": "short shares have no bound"})
+    bare = question(portfolio=portfolio(shares=(short,)))
+    sizing = size(bare, candidate(), (GOOD,), dynamic(), conviction=1.0)
+    assert {name: cap(sizing, name).units for name in ("position_at_risk", "sector", "dynamic")} == {
+        "position_at_risk": 0, "sector": 0, "dynamic": 0,
+    }  # fmt: skip
+    assert cap(sizing, "dynamic").detail == "what may be lost has no bound: SPY: short shares have no bound"
+    assert unit_budget(bare, SETTINGS).usd == 0.0
 
 
 @pytest.mark.parametrize(("room", "units"), [(392.59, 0), (392.60, 1), (785.19, 1), (785.20, 2)])
