@@ -13,7 +13,7 @@ from domain.regime import Regime
 from domain.risk import TradingState
 from risk.allocator import allocate, allocate_exit
 from risk.gate import decide
-from risk.sizing import size
+from risk.sizing import DynamicSizer, RiskParity, parity_shares, size
 from tests.factories import candidate, exposure, facts, leg, portfolio, risk_settings, sized, view
 
 SETTINGS = risk_settings()
@@ -34,6 +34,42 @@ def test_size_walks_down_to_the_largest_the_gate_accepts():
     assert 1 < allocation.sized.units < caps  # the VaR budget binds below the caps
     one_more = sized(allocation.sized.units + 1)
     assert not decide(view(order=one_more), SETTINGS).approved
+
+
+def with_sizing(**changes):
+    return SETTINGS.model_copy(update={"sizing": SETTINGS.sizing.model_copy(update=changes)})
+
+
+def test_each_tickers_own_conviction_decides_where_it_sizes():
+    limits = with_sizing(dynamic=DynamicSizer(max_position_size_usd=2_000, max_portfolio_exposure=3_000))
+    ranked = [(name, [candidate(ticker=name)]) for name in ("AAA", "BBB", "CCC")]
+
+    def question(ticker, held):
+        assert ticker in {"AAA", "BBB", "CCC"}
+        return view(ticker=ticker, order=None, portfolio=held, facts=facts(ticker=ticker))
+
+    def told(convictions):
+        found, _ = allocate(
+            ranked, portfolio(), question, (GOOD,), limits, lambda order: f"O-{order.candidate.ticker}", convictions
+        )
+        return {a.ticker: next(c for c in a.sized.sizing.caps if c.name == "dynamic") for a in found}
+
+    caps = told({"AAA": 1.0, "BBB": 0.0})
+    assert caps["AAA"].units == 5  # 2,000 USD of 392.60 a unit
+    assert caps["BBB"].units == 1  # 600 USD: the least share
+    assert (caps["CCC"].units, caps["CCC"].detail) == (0, "the signal's conviction is not known")
+    assert {cap.units for cap in told(None).values()} == {0}
+
+
+def test_under_risk_parity_the_run_s_own_strategies_share_the_budget():
+    limits = with_sizing(risk_parity=RiskParity(budget=dict.fromkeys(Regime, 0.02)))
+    wild = candidate(ticker="AAA", strategy="long_call", outcomes=((0.5, 785.2), (0.5, -392.6)))
+    ranked = [("SPY", [candidate()]), ("AAA", [wild])]
+    found, _ = run(ranked, limits=limits)
+    shares = parity_shares([candidate(), wild])
+    for allocation in found:
+        cap = next(c for c in allocation.sized.sizing.caps if c.name == "risk_parity")
+        assert cap.detail.startswith(f"{shares[allocation.sized.candidate.strategy]:.1%} of 2,000.00 USD")
 
 
 def test_earlier_openings_of_the_same_run_count_against_later_ones():
@@ -78,10 +114,18 @@ def test_exits_close_all_that_is_held_even_when_reducing_and_are_never_sized():
     assert allocation.accepted
     four = allocate_exit(question, closing.model_copy(update={"units": 4}), SETTINGS)
     assert [veto.name for veto in four.decision.vetoes] == ["defined_risk"]
-    assert (allocation.sized.units, allocation.closes) == (3, "O-1")
+    assert (allocation.sized.units, allocation.closes, allocation.tried) == (3, "O-1", 1)
+    assert (allocation.decision.stage, allocation.ticker) == ("final", "SPY")
+    sizing = allocation.sized.sizing
+    assert (sizing.binding, sizing.budget) == ("held", Decimal("1177.80"))
+    assert [(c.name, c.units, c.detail) for c in sizing.caps] == [("held", 3, "closes all 3 units held")]
+    two = allocate_exit(question, closing.model_copy(update={"units": 2, "held": 3}), SETTINGS)
+    assert [(c.units, c.detail) for c in two.sized.sizing.caps] == [(2, "closes 2 of 3 units held")]
+    whole = allocate_exit(question, closing.model_copy(update={"held": 3}), SETTINGS)
+    assert whole == allocation
     with pytest.raises(ValueError, match="close"):
         run([("SPY", [closing.candidate])])
-    with pytest.raises(ValueError, match="only closing"):
+    with pytest.raises(ValueError, match=r"^only closing orders skip sizing$"):
         allocate_exit(question, closing.model_copy(update={"candidate": candidate()}), SETTINGS)
 
 
