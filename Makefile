@@ -4,7 +4,7 @@ BIN := .venv/bin
 ROOMS := agents app domain execution feeds graph memory options portfolio prompts risk signals
 WORKERS ?= 2
 
-.PHONY: setup run test check lint types contracts cover lock bench clean
+.PHONY: setup run test check lint types contracts cover lock bench mutate clean
 
 setup: ## install everything into .venv (once)
 	@scripts/setup.sh
@@ -39,5 +39,9 @@ lock: setup ## resolve the locks again
 bench: setup ## measure; figures go to benchmarks/RESULTS.md by hand
 	$(BIN)/python -m benchmarks
 
+mutate: setup ## break the gate, the limits, the sizing and the naked-short proof on purpose; tests must notice
+	$(BIN)/mutmut run --max-children $(WORKERS)
+	$(BIN)/mutmut results
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+	rm -rf .venv mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -9,6 +9,8 @@ from domain.snapshot import MarketSnapshot
 from options.priced import ChainRefusal, PricedChain
 from signals.settings import SignalSettings
 
+HALTED = "halted"
+
 
 @dataclass(frozen=True)
 class AnalystContext:
@@ -31,8 +33,7 @@ class Analyst(Protocol):
 def analyse(analyst: Analyst, snapshot: MarketSnapshot, context: AnalystContext) -> AnalystReport:
     """Read every ticker; a failing ticker becomes an abstention and never stops the others."""
     if analyst.name in snapshot.desk.halted_agents:
-        halted = Abstention(source=analyst.name, ticker="*", code="halted", detail="halted by the kill switch")
-        return AnalystReport(source=analyst.name, abstentions=(halted,))
+        return halted(analyst.name)
     signals: list[Signal] = []
     abstentions: list[Abstention] = []
     for ticker in snapshot.market.tickers:
@@ -48,3 +49,9 @@ def analyse(analyst: Analyst, snapshot: MarketSnapshot, context: AnalystContext)
         signals=tuple(sorted(signals, key=lambda signal: signal.id)),
         abstentions=tuple(sorted(abstentions, key=lambda item: (item.ticker, item.code))),
     )
+
+
+def halted(source: str) -> AnalystReport:
+    """What an analyst says while its kill switch is set."""
+    silent = Abstention(source=source, ticker="*", code=HALTED, detail="halted by the kill switch")
+    return AnalystReport(source=source, abstentions=(silent,))

@@ -1,14 +1,17 @@
 """The journal and the health report in Prometheus' words."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agents.registry import ANALYSTS
 from app.services.health import Health
 from app.services.journal import Journal
 from app.versions import code_version
+from domain.risk import TradingState
 
 
 def exposition(journal: Journal, report: Health) -> bytes:
@@ -34,6 +37,7 @@ class _Desk(Collector):
         for name, component in report.components.items():
             up.add_metric([name], float(component.status != "fail"))
         yield up
+        yield from _switches(report)
         yield _counter("desk_runs", "Slots and runs by what became of them.", "outcome", journal.outcomes)
         yield _counter("desk_orders", "Orders that the worker dealt with, by state.", "state", journal.orders)
         yield CounterMetricFamily("desk_clock_jumps", "Jumps of the wall clock.", value=journal.jumps)
@@ -51,6 +55,26 @@ class _Desk(Collector):
             for node, milliseconds in sorted(journal.findings.durations_ms.items()):
                 took.add_metric([node], milliseconds / 1e3)
             yield took
+
+
+def _switches(report: Health) -> Iterator[Metric]:
+    """The trading state and who is halted; nothing while the database cannot be asked."""
+    trading = report.components.get("trading")
+    if trading is None:
+        return
+    state = GaugeMetricFamily("desk_trading_state", "1 for the state that trading is in.", labels=["state"])
+    for each in TradingState:
+        state.add_metric([each.value], float(trading.numbers["state"] == each.value))
+    yield state
+    since = trading.numbers["since"]
+    if isinstance(since, str):
+        entered = datetime.fromisoformat(since).timestamp()
+        yield _gauge("desk_trading_state_since_seconds", "When the switch was set that decides it.", entered)
+    halted = GaugeMetricFamily("desk_agent_halted", "1 while an analyst is halted.", labels=["agent"])
+    named = str(trading.numbers["halted_agents"]).split(", ")
+    for analyst in ANALYSTS:
+        halted.add_metric([analyst.name], float(analyst.name in named))
+    yield halted
 
 
 def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:

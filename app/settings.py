@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -168,14 +169,37 @@ def _faults(kind: type[Record], error: ValidationError) -> str:
 
 
 def _known_keys(kind: type[Record], path: tuple[int | str, ...]) -> list[str]:
-    fields = kind.model_fields
+    """Keys of the record that `path` leads to; empty where it leads to none."""
+    below: Any = kind
     for part in path:
-        field = fields.get(str(part))
-        nested = getattr(field, "annotation", None)
-        if not (isinstance(nested, type) and issubclass(nested, Record)):
-            return []
-        fields = nested.model_fields
-    return sorted(fields)
+        below = _below(below, part)
+    return sorted(below.model_fields) if _is_record(below) else []
+
+
+def _below(annotation: Any, part: int | str) -> Any:
+    """The type one step further down: a field, an item, or the member of a union whose tag `part` is."""
+    for option in _options(annotation):
+        if _is_record(option):
+            fields = option.model_fields
+            if part in fields:
+                return fields[part].annotation
+            if any(field.default == part for field in fields.values()):
+                return option
+        elif get_origin(option) in (tuple, list, dict):
+            return get_args(option)[1 if get_origin(option) is dict else 0]
+    return None
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) is Annotated:
+        return _options(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return tuple(option for member in get_args(annotation) for option in _options(member))
+    return (annotation,)
+
+
+def _is_record(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Record)
 
 
 def _mapping(path: Path) -> dict[str, Any]:

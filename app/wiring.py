@@ -13,10 +13,9 @@ from app.clock import WallClock
 from app.debaters import Debaters, chosen_engine, masked
 from app.mood import desk_sentiment
 from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, require_known, validated
-from app.versions import code_version
+from app.versions import code_version, versions
 from domain.errors import ConfigError, UsageError
 from domain.ports import Clock, Embedder, MarketFeed
-from domain.record import digest
 from execution.paper import PaperBroker
 from execution.settings import PaperSettings
 from feeds.embeddings.settings import EmbedderSettings
@@ -27,6 +26,7 @@ from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots, priced_ch
 from memory.audit import PostgresAuditLog
 from memory.desk import PostgresDeskState
 from memory.engine import Database
+from memory.hedging import PostgresHedgeBudget
 from memory.model_record import PostgresModelRecord
 from memory.orders import PostgresOrderStore
 from memory.outbox import PostgresOutbox
@@ -37,7 +37,10 @@ from memory.switches import Switches
 from options.legs import LegSettings
 from options.selector import StrategyTable
 from options.settings import ChainSettings
+from risk.hedge.settings import HedgeSettings
+from risk.manager.rule_sets import RuleSets
 from risk.settings import RiskSettings
+from risk.stress.settings import StressSettings
 from signals.regime import RegimeSettings
 from signals.settings import SignalSettings
 from signals.social.extraction import Listings, name_index
@@ -60,6 +63,8 @@ class Configuration:
     recall: RecallSettings
     embedder: EmbedderSettings
     sentiment: SentimentSettings
+    hedge: HedgeSettings
+    stress: StressSettings
 
     @property
     def home(self) -> Path:
@@ -79,7 +84,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
     if own is not None and not own.is_dir():
         raise ConfigError(f"DESK_CONFIG names {own}, which is no folder.")
     require_known(own)
-    desk = load(DeskSettings, "desk", own)
+    desk, hedge = load(DeskSettings, "desk", own), load(HedgeSettings, "hedge", own)
     debate = load(DebateSettings, "debate", own)
     graph = GraphSettings(
         chain=load(ChainSettings, "chain", own),
@@ -89,6 +94,8 @@ def configuration(environment: Environment | None = None) -> Configuration:
         legs=load(LegSettings, "strategies", own, section="legs"),
         risk=load(RiskSettings, "risk_matrix", own),
         debate=masked(debate, own) if debate.mask else debate,
+        positions=load(RuleSets, "position_rules", own),
+        breach=hedge.breach,
         order_life_minutes=desk.order_life_minutes,
         recall_k=desk.recall_k,
         node_timeout_s=desk.node_timeout_s,
@@ -103,6 +110,8 @@ def configuration(environment: Environment | None = None) -> Configuration:
         recall=load(RecallSettings, "memory", own, section="recall"),
         embedder=load(EmbedderSettings, "memory", own, section="embedder"),
         sentiment=load(SentimentSettings, "sentiment", own),
+        hedge=hedge,
+        stress=load(StressSettings, "stress", own),
     )
 
 
@@ -146,7 +155,8 @@ class Desk:
     @cached_property
     def orders(self) -> PostgresOrderStore:
         """Orders of this account."""
-        return PostgresOrderStore(self.engine, account=self.account)
+        limit = self.configuration.graph.risk.hard.contracts_per_order
+        return PostgresOrderStore(self.engine, account=self.account, contracts=limit)
 
     @cached_property
     def outbox(self) -> PostgresOutbox:
@@ -154,9 +164,15 @@ class Desk:
         return PostgresOutbox(self.engine, account=self.account)
 
     @cached_property
+    def hedging(self) -> PostgresHedgeBudget:
+        """The hedge budget of this account."""
+        limit = self.configuration.hedge.monthly_budget
+        return PostgresHedgeBudget(self.engine, account=self.account, default_limit=limit, code_version=code_version())
+
+    @cached_property
     def switches(self) -> Switches:
         """Trading state and kill switches."""
-        return Switches(self.engine)
+        return Switches(self.engine, code_version=code_version())
 
     @cached_property
     def state(self) -> PostgresDeskState:
@@ -167,6 +183,8 @@ class Desk:
             account=self.account,
             starting_cash=self.configuration.desk.starting_cash,
             price=lambda market, ticker: priced_chain(market, ticker, chain),
+            switches=self.switches,
+            clock=self.clock,
         )
 
     @cached_property
@@ -298,24 +316,6 @@ def market_feed(
     if engine is not None:
         history = with_collected(history, config.environment, engine, clock)
     return CboeFeed(client, clock, history=with_headlines(history, config.environment, clock, closing))
-
-
-def versions(settings: GraphSettings) -> dict[str, str]:
-    """What a decision depended on besides its inputs."""
-    from graph.build import mermaid
-    from prompts.library import locked
-
-    return {
-        "code": code_version(),
-        "graph": digest(mermaid())[:16],
-        "settings": digest(settings)[:16],
-        "prompts": digest(locked())[:16],
-    }
-
-
-def fingerprint(settings: GraphSettings, debate: str) -> str:
-    """A run resumes only under the same graph, configuration, code and debate engine."""
-    return digest({**versions(settings), "debate": debate})[:16]
 
 
 def at_instant(desk: Desk, at: datetime) -> Desk:

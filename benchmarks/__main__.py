@@ -4,7 +4,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, gex, machine, memory, options, pipeline, social, social_history, startup, vix, warm_run
+from benchmarks import (
+    audit,
+    gex,
+    machine,
+    memory,
+    options,
+    pipeline,
+    risk,
+    social,
+    social_history,
+    startup,
+    vix,
+    warm_run,
+)
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
@@ -17,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "memory": memory.main,
     "social": social.main,
     "social_history": social_history.main,
+    "risk": risk.main,
 }
 
 

@@ -101,7 +101,7 @@ def instrument(ledger: Ledger) -> None:
         (aggregate, "aggregate_all", "aggregate and rank"),
         (aggregate, "rank", "aggregate and rank"),
         (RulesEngine, "debate", "debate"),
-        (manage, "_leaving", "exits"),
+        (manage, "looked_after", "exits"),
         (risk_gate, "correlations_of", "risk checks"),
         (risk_gate, "view_of", "risk checks"),
         (risk_gate, "decide", "risk checks"),

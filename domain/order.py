@@ -12,7 +12,7 @@ from domain.contract import Leg
 from domain.debate import Verdict
 from domain.errors import TransitionError
 from domain.record import Instant, Record
-from domain.risk import Check, RiskDecision
+from domain.risk import Check, Purpose, RiskDecision
 from domain.signals import VolView
 
 Intent = Literal["open", "close"]
@@ -73,6 +73,7 @@ class Candidate(Record):
     forecast_vol: float  # annual physical volatility used, decimal
     reason: str
     breakdown: dict[str, float] = {}
+    purpose: Purpose = "trade"
 
     @property
     def contracts_per_unit(self) -> int:
@@ -146,18 +147,28 @@ class ExitReason(Record):
     """Why to close: the rule, what it measured, and where its limit lies."""
 
     rule: str
-    measured: float
-    limit: float
+    measured: float | None  # None: the rule compares no two numbers
+    limit: float | None
     detail: str
 
 
 class Exit(Record):
-    """A held structure that should be closed: the closing candidate, per unit, and the units held."""
+    """A held structure that should be closed, whole or in part: the closing candidate, per unit."""
 
     closes: str  # order id
-    units: int
+    units: int  # to close
+    held: int | None = None  # units held; None: as many
     candidate: Candidate
     reason: ExitReason
+
+
+class Repair(Record):
+    """A new trade that brings the book back within its limits: the candidate, per unit, and the units that it takes,
+    no fewer.
+    """
+
+    candidate: Candidate
+    units: int = Field(ge=1)
 
 
 class Thesis(Record):

@@ -10,10 +10,12 @@ from typing import Protocol
 
 from domain.audit import AuditEntry, Seal
 from domain.debate import Debate, Memory, ModelCall, Spent
+from domain.excursion import Excursion
 from domain.experience import Lesson, Situation
 from domain.market import Chain, MarketData
 from domain.order import Fill, OrderState, OrderView, StagedOrder
 from domain.regime import RegimeReading
+from domain.risk import Restraint
 from domain.run import RunRequest, RunRow
 from domain.sentiment import Sentiment
 from domain.signals import CompositeSignal, Signal
@@ -111,8 +113,24 @@ class RunStore(Protocol):
 class DeskState(Protocol):
     """The desk's own state as of an instant: book, exposures, regime history, earlier signals, switches."""
 
+    async def halted_agents(self) -> frozenset[str]:
+        """Analysts that are halted now, whatever instant a run looks at."""
+        ...
+
+    async def restrain(self, context: DeskContext, found: Sequence[Restraint]) -> DeskContext:
+        """Set what the desk holds against new risk to what was `found` in `context`; the context with the trading state
+        as it stands then. The same again changes nothing.
+        """
+        ...
+
     async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
         """Freeze it. Reads nothing stamped after `as_of`; any doubt about the trading state is HALTED."""
+        ...
+
+    async def keep_excursions(self, as_of: datetime, excursions: Sequence[Excursion]) -> None:
+        """Keep what held structures went through, and their levels, as a run at `as_of` left them. Idempotent: what was
+        kept of an instant first stands.
+        """
         ...
 
     async def exposed_tickers(self, as_of: datetime) -> tuple[str, ...]:
@@ -167,7 +185,15 @@ class Broker(Protocol):
     name: str
 
     async def submit(self, order: StagedOrder, *, key: str, at: datetime, quotes: Chain) -> tuple[Fill, ...]:
-        """Idempotent by `key`: a repeated call returns the same fills. Empty: no fill within the limit."""
+        """Idempotent by `key`: a repeated call returns the same fills. Empty: no fill within the limit. A halt waits
+        for the answer: raise `MachineError` rather than wait for seconds.
+        """
+        ...
+
+    async def withdraw(self, order: StagedOrder, *, key: str, at: datetime) -> tuple[Fill, ...]:
+        """Cancel what of the order is still unfilled; all fills that were made under `key`. An order never heard of
+        has none. Raises `MachineError` when it cannot be told.
+        """
         ...
 
 

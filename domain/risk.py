@@ -6,9 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from domain.contract import Leg
 from domain.record import Record
 
 Stage = Literal["thesis", "final"]
+Purpose = Literal["trade", "hedge"]  # only a hedge may be staged beyond the ten contracts
 
 
 class TradingState(StrEnum):
@@ -17,6 +19,18 @@ class TradingState(StrEnum):
     ACTIVE = "active"
     REDUCING = "reducing"
     HALTED = "halted"
+
+
+Cause = Literal["daily_loss", "stale_data", "reconciliation"]
+
+
+class Restraint(Record):
+    """Why the desk itself takes no new risk. `measured` or `limit` None: it cannot be told in one number."""
+
+    cause: Cause
+    measured: float | None
+    limit: float | None
+    detail: str
 
 
 class Check(Record):
@@ -96,3 +110,5 @@ class Exposure(Record):
     theta: float  # USD per year, signed
     opened_on: str  # New York date, ISO
     greeks: DollarGreeks | None = None  # at the book's instant; None: not known
+    legs: tuple[Leg, ...] = ()  # all its contracts: `quantity` is signed contracts, not a ratio; empty: not known
+    purpose: Purpose = "trade"

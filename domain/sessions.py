@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from domain.errors import UsageError
-from domain.units import Days, Instants
+from domain.units import Days, Instants, to_datetime64
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_DAY = date(2000, 1, 1)
@@ -90,6 +90,13 @@ def session_of(instant: datetime) -> date | None:
     if not is_session(day):
         return None
     return day if session_open(day) <= instant <= session_close(day) else None
+
+
+def sessions_between(start: datetime, end: datetime) -> int:
+    """Session closes after `start` and at or before `end`; 0 if `end` is not later."""
+    closes = _table()[2]
+    first, last = (np.searchsorted(closes, to_datetime64(instant), side="right") for instant in (start, end))
+    return max(int(last - first), 0)
 
 
 def expiry_instant(expiry: date, *, am_settled: bool) -> datetime:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from domain.book import Baseline, Book, StrategyRecord
+from domain.excursion import Excursion
 from domain.experience import ClosedTrade
 from domain.market import MarketData
 from domain.order import OrderView
@@ -27,6 +29,11 @@ class DeskContext(Record):
     reliability: tuple[Reliability, ...]
     strategy_records: tuple[StrategyRecord, ...] = ()
     regime_history: tuple[RegimeReading, ...]  # ascending, before this snapshot
+    breaks: tuple[str, ...] = ()  # where the account's orders and fills contradict each other
+    contracts_today: dict[str, int] = {}  # by ticker: openings of this New York date, filled and closed again since
+    excursions: tuple[Excursion, ...] = ()  # of what is held, this look at the book included, by order id
+    closings: tuple[OrderView, ...] = ()  # closing orders still on their way, by order id
+    peak_nlv: Decimal | None = None  # highest NLV ever, moved by what was paid in and out since
     closed_trades: tuple[ClosedTrade, ...] = ()  # over, and nothing learned from them yet, by order id
 
 

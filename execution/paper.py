@@ -34,6 +34,10 @@ class PaperBroker:
             self._answers[key] = fill(order, key=key, at=at, quotes=quotes, settings=self._settings)
         return self._answers[key]
 
+    async def withdraw(self, order: StagedOrder, *, key: str, at: datetime) -> tuple[Fill, ...]:
+        """See the port. Nothing rests here: an order has filled at once, or there is nothing to withdraw."""
+        return self._answers.get(key, ())
+
 
 def fill(order: StagedOrder, *, key: str, at: datetime, quotes: Chain, settings: PaperSettings) -> tuple[Fill, ...]:
     """One fill, or none when the market is worse than `least_accepted` or shows no size. Raises as `submit`."""

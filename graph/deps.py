@@ -23,6 +23,8 @@ from options.legs import LegSettings
 from options.priced import ChainRefusal, PricedChain
 from options.selector import StrategyTable
 from options.settings import ChainSettings
+from risk.hedge.settings import BreachSettings
+from risk.manager.rule_sets import RuleSets
 from risk.settings import RiskSettings
 from signals.regime import RegimeSettings
 from signals.settings import SignalSettings
@@ -38,6 +40,8 @@ class GraphSettings(Record):
     legs: LegSettings
     risk: RiskSettings
     debate: DebateSettings
+    positions: RuleSets | None = None  # rules for what is held; None: nobody looks after it
+    breach: BreachSettings = BreachSettings()  # where a trade that restores a broken limit is looked for
     order_life_minutes: int = 240
     recall_k: int = 3
     node_timeout_s: float = 120.0

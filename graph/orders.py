@@ -18,12 +18,19 @@ def order_id_of(run_id: str, sized: SizedCandidate, closes: str | None = None) -
     return "O-" + base64.b32encode(hashlib.sha256(text.encode()).digest())[:8].decode()
 
 
-def thesis_of(debate: Debate | None, composite: CompositeSignal | None, reason: str) -> Thesis:
-    """The order's reason to exist: the debate's for an opening, the exit rule's for a closing."""
+CLOSES = "none: this order only closes what is held"
+RESTORES = "the limits that it restores hold without it"
+
+
+def thesis_of(debate: Debate | None, composite: CompositeSignal | None, reason: str, *, closes: bool = True) -> Thesis:
+    """The order's reason to exist: the debate's for an opening, the exit rule's for a closing, the limit's for a trade
+    that restores one.
+    """
     if debate is None:
+        invalidation = CLOSES if closes else RESTORES
         return Thesis(
             verdict=Verdict.INCONCLUSIVE, confidence=0.0, vol_view="none", engine="rules", text=reason,
-            invalidation="none: this order only closes what is held", signal_ids=(),
+            invalidation=invalidation, signal_ids=(),
         )  # fmt: skip
     return Thesis(
         verdict=debate.verdict,
@@ -57,7 +64,7 @@ def staged_order(
         expires_at=run.as_of + timedelta(minutes=life_minutes),
         sized=allocation.sized,
         limit_per_share=candidate.limit_per_share,
-        thesis=thesis_of(debate, composite, candidate.reason),
+        thesis=thesis_of(debate, composite, candidate.reason, closes=candidate.intent == "close"),
         decision=allocation.decision,
         closes=allocation.closes,
     )

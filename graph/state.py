@@ -5,7 +5,8 @@ from typing import Annotated, TypeVar
 from typing_extensions import TypedDict
 
 from domain.debate import Debate, Memory
-from domain.order import Allocation, Candidate, Exit
+from domain.excursion import Excursion
+from domain.order import Allocation, Candidate, Exit, Repair
 from domain.regime import RegimeReading
 from domain.risk import RiskDecision
 from domain.run import Outcome, RunRequest
@@ -31,6 +32,8 @@ class RunState(RunInput, total=False):
     snapshot_id: str
     regime: RegimeReading
     exits: list[Exit]
+    repairs: list[Repair]  # new trades that bring the book back within its limits
+    excursions: list[Excursion]  # of what is held, with the levels that its rules set
     reports: Annotated[dict[str, AnalystReport], merge_by_key]
     composites: dict[str, CompositeSignal]
     ranking: list[RankedTicker]
@@ -39,7 +42,7 @@ class RunState(RunInput, total=False):
     theses: dict[str, RiskDecision]
     candidates: dict[str, list[Candidate]]
     refusals: dict[str, str]  # ticker → why no structure was proposed
-    allocations: dict[str, Allocation]  # by ticker; closings by "TICKER close ORDER"
+    allocations: dict[str, Allocation]  # by ticker; closings by "TICKER close ORDER", repairs by "TICKER restore"
     staged: dict[str, str]  # key of the allocation → order id, or "refused: why"
     outcomes: list[Outcome]
 

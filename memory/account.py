@@ -11,7 +11,7 @@ from domain.contract import Settlement
 from domain.order import Fill, OrderState, OrderView
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.orders import FillTable, OrderEventTable
-from portfolio.baseline import NlvMark, session_opening
+from portfolio.baseline import NlvMark, bounds
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AccountHistory:
-    """What is stamped at or before one instant. Orders by id; the rest ascending in time; of the NLV marks only the
-    last before today's session.
+    """What is stamped at or before one instant. Orders by id; the rest ascending in time; of the NLV marks only
+    those that a baseline may need.
     """
 
     orders: tuple[OrderView, ...]
@@ -85,8 +85,13 @@ async def _settlements(link: "AsyncConnection", account: str, as_of: datetime) -
 
 
 async def _marks(link: "AsyncConnection", account: str, as_of: datetime) -> tuple[NlvMark, ...]:
-    """The last mark before today's session, if any: a baseline needs no other."""
+    """The last mark up to the prior session's close, else the first one between that and today's session, if any."""
     table = NlvTable
-    wanted = select(table.at, table.nlv).where(table.account == account, table.at < min(session_opening(as_of), as_of))
-    rows = await link.execute(wanted.order_by(table.at.desc()).limit(1))
-    return tuple(NlvMark(**row) for row in rows.mappings())
+    close, opening = bounds(as_of)
+    known = select(table.at, table.nlv).where(table.account == account, table.at < opening)
+    wanted = (known.where(table.at <= close).order_by(table.at.desc()), known.order_by(table.at))
+    for each in wanted:
+        found = (await link.execute(each.limit(1))).mappings().first()
+        if found is not None:
+            return (NlvMark(**found),)
+    return ()

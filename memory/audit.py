@@ -72,36 +72,11 @@ class PostgresAuditLog:
 
     async def append(self, entries: Sequence[AuditEntry]) -> None:
         """See the port. All of `entries` or none."""
-        from sqlalchemy import insert
-
-        from memory.tables.audit import DecisionTable
-
         if not entries:
             return
         async with self._engine.begin() as connection:
-            await _alone(connection)
-            known = await _known(connection, entries)
-            seq, previous = await _head(connection)
-            logged_at = self._clock.now()
-            rows: list[dict[str, Any]] = []
-            for entry in entries:
-                step = (entry.run_id, entry.node, entry.ticker, entry.kind)
-                text = canonical_json(entry)
-                payload = payload_hash(text)
-                if step in known:
-                    if known[step] != payload:
-                        raise TamperError(
-                            f"Run {entry.run_id} logged another {entry.kind!r} of {entry.node} for {entry.ticker}.",
-                            remedy="A repeated step must give the same result: look for what changed in between.",
-                        )
-                    continue
-                known[step] = payload
-                seq += 1
-                link = Link(seq, stamp(logged_at), self._code_version, *step, entry.author, payload, previous)
-                previous = link_hash(link)
-                rows.append({**link._asdict(), "logged_at": logged_at, "entry": text, "hash": previous})
-            if rows:
-                await connection.execute(insert(DecisionTable), rows)
+            await _alone(connection)  # waits first: rows are stamped in the order in which they are chained
+            await append_entries(connection, entries, logged_at=self._clock.now(), code_version=self._code_version)
 
     async def seal(self, run_id: str) -> Seal:
         """See the port. Raises `UsageError` for a run without a row. The file follows the commit: a crash between
@@ -209,6 +184,40 @@ class PostgresAuditLog:
                     yield AuditRow.model_validate(columns)
             finally:  # SQLAlchemy's own `async with` leaves the server's cursor open when a reader stops early
                 await found.close()
+
+
+async def append_entries(
+    connection: "AsyncConnection", entries: Sequence[AuditEntry], *, logged_at: datetime, code_version: str
+) -> None:
+    """`AuditLog.append` in a transaction that is open already: what it logs and the rows are kept together or not at
+    all. Holds the log's lock until that transaction ends.
+    """
+    from sqlalchemy import insert
+
+    from memory.tables.audit import DecisionTable
+
+    await _alone(connection)
+    known = await _known(connection, entries)
+    seq, previous = await _head(connection)
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        step = (entry.run_id, entry.node, entry.ticker, entry.kind)
+        text = canonical_json(entry)
+        payload = payload_hash(text)
+        if step in known:
+            if known[step] != payload:
+                raise TamperError(
+                    f"Run {entry.run_id} logged another {entry.kind!r} of {entry.node} for {entry.ticker}.",
+                    remedy="A repeated step must give the same result: look for what changed in between.",
+                )
+            continue
+        known[step] = payload
+        seq += 1
+        link = Link(seq, stamp(logged_at), code_version, *step, entry.author, payload, previous)
+        previous = link_hash(link)
+        rows.append({**link._asdict(), "logged_at": logged_at, "entry": text, "hash": previous})
+    if rows:
+        await connection.execute(insert(DecisionTable), rows)
 
 
 async def _alone(connection: "AsyncConnection") -> None:

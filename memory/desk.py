@@ -1,7 +1,7 @@
 """The desk's own side of a snapshot: book, exposures, switches and what earlier runs left, as of one instant."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,29 +10,35 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
+from domain.excursion import Excursion
 from domain.market import Chain, MarketData
 from domain.order import WORKING
+from domain.ports import Clock
 from domain.regime import RegimeReading
-from domain.risk import DollarGreeks
+from domain.risk import DollarGreeks, Restraint
 from domain.signals import Signal
 from domain.snapshot import DeskContext
 from memory.account import AccountHistory, account_history
+from memory.excursions import excursions_at, keep_excursions, peak_nlv
 from memory.forecasts import measured_forecasts
 from memory.recall_log import unlearned
-from memory.switches import board
+from memory.switches import Switches, board
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.runs import RegimeTable, SignalTable
 from options.priced import ChainRefusal, PricedChain
 from portfolio.baseline import baseline
 from portfolio.book import book_of
+from portfolio.closed_today import closed_today
 from portfolio.closed_trades import closed_trades
 from portfolio.exposure import exposures, units_held
 from portfolio.forecasts import Forecast, reliability
 from portfolio.greeks import book_greeks
 from portfolio.ledger import Structure, ledger
+from portfolio.reconciliation import breaks
 from portfolio.settlement import settlement_prices
 from portfolio.track_record import strategy_records
 from portfolio.valuation import value
+from risk.manager.held import observed
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -46,7 +52,8 @@ class PostgresDeskState:
     """`domain.ports.DeskState` for one account, which is also the name of the feed it trades on.
 
     `price` gives a ticker's priced chain, for the Greeks of what is held; without it they are unknown. `sectors` is
-    laid over the feed's own map.
+    laid over the feed's own map. `clock` stamps what the desk does to its own switches; without one the run's instant
+    does.
     """
 
     def __init__(
@@ -57,12 +64,16 @@ class PostgresDeskState:
         starting_cash: Decimal = Decimal(100_000),
         sectors: Mapping[str, str] | None = None,
         price: Pricer | None = None,
+        switches: Switches | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._engine = engine
         self._account = account
         self._starting_cash = starting_cash
         self._sectors = dict(sectors or {})
         self._price = price
+        self._switches = switches or Switches(engine)
+        self._clock = clock
 
     async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
         """See the port. What becomes known on the way is kept: settlement prices of expired contracts, and the NLV,
@@ -75,12 +86,16 @@ class PostgresDeskState:
             signals = await _earlier_signals(link, self._account, as_of, market.tickers)
             regimes = await _regimes(link, self._account, as_of)
             untold = await unlearned(link, self._account)
+            peak = await peak_nlv(link, self._account, as_of)
         structures, book = await self._valued(history, market, as_of)
         greeks = await asyncio.to_thread(self._greeks, book, market)
         held = units_held(book)
+        async with self._engine.connect() as link:
+            before = await excursions_at(link, self._account, as_of, held)
+        exposed = exposures(history.orders, book, {**market.sectors, **self._sectors}, greeks=greeks)
         context = DeskContext(
             book=book,
-            exposures=exposures(history.orders, book, {**market.sectors, **self._sectors}, greeks=greeks),
+            exposures=exposed,
             open_orders=tuple(view for view in history.orders if view.order.order_id in held),
             baseline=baseline(history.marks, history.cash_flows, starting_cash=self._starting_cash, as_of=as_of),
             trading_state=switches.trading_state,
@@ -91,9 +106,35 @@ class PostgresDeskState:
             strategy_records=strategy_records(structures),
             regime_history=regimes,
             closed_trades=closed_trades(structures, [view.order for view in history.orders], only=untold),
+            contracts_today=closed_today(structures, exposed, as_of=as_of),
+            breaks=breaks(history.orders, history.fills),
+            excursions=observed(structures, book, before),
+            closings=tuple(v for v in history.orders if v.state in WORKING and v.order.closes in held),
+            peak_nlv=max((nlv for nlv in (peak, book.nlv) if nlv is not None), default=None),
         )
         await self.record_nlv(book)
         return context
+
+    async def keep_excursions(self, as_of: datetime, excursions: Sequence[Excursion]) -> None:
+        """See the port."""
+        await keep_excursions(self._engine, self._account, as_of, excursions)
+
+    async def halted_agents(self) -> frozenset[str]:
+        """See the port."""
+        return frozenset((await self._switches.read(self._account)).halted_agents)
+
+    async def restrain(self, context: DeskContext, found: Sequence[Restraint]) -> DeskContext:
+        """See the port."""
+        as_of = context.book.as_of
+        at = self._clock.now() if self._clock else as_of
+        stands = await self._switches.restrain(self._account, found, as_of=as_of, at=at)
+        return context.model_copy(
+            update={
+                "trading_state": stands.trading_state,
+                "trading_state_reason": stands.reason,
+                "halted_agents": stands.halted_agents,
+            }
+        )
 
     async def book(self, as_of: datetime, chains: Mapping[str, Chain | PricedChain]) -> Book:
         """The book at `as_of`, valued on `chains`; keeps nothing."""

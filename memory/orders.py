@@ -9,7 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.order import Fill, OrderState, OrderView, StagedOrder, require_transition
 from domain.record import Instant, Record
+from domain.risk import HardLimits
 from memory import order_rows as rows
+from memory import order_size as size
 from memory.order_rows import VIEW, view_of
 from memory.switches import board, hold
 from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
@@ -37,16 +39,24 @@ class OrderEvent(Record):
 
 
 class PostgresOrderStore:
-    """`domain.ports.OrderStore` for one account. Accounts (one a feed) never see each other's orders."""
+    """`domain.ports.OrderStore` for one account. Accounts (one a feed) never see each other's orders.
 
-    def __init__(self, engine: "AsyncEngine", *, account: str) -> None:
+    `contracts`: how many a day may open in one underlying without a person's word; see `memory.order_size`.
+    """
+
+    def __init__(
+        self, engine: "AsyncEngine", *, account: str, contracts: int = HardLimits().contracts_per_order
+    ) -> None:
         self._engine = engine
         self._account = account
+        self._contracts = contracts
 
     async def stage(self, order: StagedOrder) -> bool:
-        """See the port. Older staged orders of the same ticker and intent (for a closing: of the same structure)
-        from other runs are superseded. A closing order must name a structure that holds as many units and that no
-        other order is closing: else `Refused` with code `closes_nothing`, `closes_too_much`, `already_closing`.
+        """See the port. Older staged orders of the same ticker, intent and purpose (for a closing: of the same
+        structure) from other runs are superseded. A closing order must name a structure that holds as many units and
+        that no other order is closing: else `Refused` with code `closes_nothing`, `closes_too_much`,
+        `already_closing`. Trades that open more contracts in one underlying and day than allowed:
+        `contracts_per_order`.
         """
         row = {
             "order_id": order.order_id,
@@ -61,9 +71,11 @@ class PostgresOrderStore:
             "expires_at": order.expires_at,
             "changed_at": order.staged_at,
             "payload": order,
+            "purpose": order.sized.candidate.purpose,
         }
         async with self._engine.begin() as link:
             await hold(link)
+            await size.alone(link, self._account, order.ticker)
             made = await link.execute(upsert(OrderTable).values(row).on_conflict_do_nothing().returning(*VIEW))
             staged = made.first()
             if staged is None:
@@ -73,6 +85,8 @@ class PostgresOrderStore:
             await rows.require_closable(link, self._account, order)
             await rows.log(link, view_of(staged), None, content_changed=True)
             await self._supersede(link, order)
+            if order.sized.candidate.purpose == "trade":
+                await size.require_within(link, self._account, order, self._contracts, at=order.staged_at)
         return True
 
     async def get(self, order_id: str) -> OrderView:
@@ -99,27 +113,39 @@ class PostgresOrderStore:
         reviewer: str | None,
         reason: str | None,
         version: int | None = None,
+        large: bool = False,
     ) -> OrderView:
         """See the port; with `version`, only that version makes the step.
 
         Approving also puts the order into the outbox, in the same transaction; it is refused (`Refused`: `expired`,
-        `halted`, `reducing`, or as a closing in `stage`) when the order's time is up or the trading state forbids it.
+        `halted`, `reducing`, `contracts_per_order`, or as a closing in `stage`) when the order's time is up, the
+        trading state forbids it, or it opens too many contracts: `large` is a named person's word, with a reason,
+        that a hedge may.
         """
         require_transition(order_id, expect, new)
         async with self._engine.begin() as link:
             await hold(link)
             found = await rows.find(link, self._account, order_id)
+            if new is OrderState.APPROVED:
+                await size.alone(link, self._account, found.order.ticker)
             view = await rows.move(
                 link, found.order.order_id, new, expect=expect, at=at, reviewer=reviewer, reason=reason, version=version
             )
             if new is OrderState.APPROVED:
-                await self._hand_over(link, view)
+                await self._hand_over(link, view, large=large)
         return view
 
     async def approve(
-        self, order_id: str, *, at: datetime, reviewer: str, reason: str | None = None, version: int | None = None
+        self,
+        order_id: str,
+        *,
+        at: datetime,
+        reviewer: str,
+        reason: str | None = None,
+        version: int | None = None,
+        large: bool = False,
     ) -> OrderView:
-        """A person's approval of a staged order; `version` is the one that the person saw."""
+        """A person's approval of a staged order; `version` is the one that the person saw, `large` as above."""
         return await self.transition(
             order_id,
             OrderState.APPROVED,
@@ -128,6 +154,7 @@ class PostgresOrderStore:
             reviewer=reviewer,
             reason=reason,
             version=version,
+            large=large,
         )
 
     async def reject(self, order_id: str, *, at: datetime, reviewer: str, reason: str) -> OrderView:
@@ -226,11 +253,23 @@ class PostgresOrderStore:
             reason=reason,
         )
 
-    async def _hand_over(self, link: "AsyncConnection", view: OrderView) -> None:
+    async def contracts_opened(self, order: StagedOrder, *, at: datetime) -> int:
+        """Contracts that the account will have opened in the order's underlying on the New York day of `at` once this
+        order is approved, this one included.
+        """
+        async with self._engine.connect() as link:
+            return await size.opened(link, self._account, order, at=at, staged=False) + order.sized.contracts
+
+    async def _hand_over(self, link: "AsyncConnection", view: OrderView, *, large: bool) -> None:
         order = view.order
         rows.require_alive(order, view.changed_at)
         rows.require_state(await board(link, self._account), order, closing_while_halted=False)
         await rows.require_closable(link, self._account, order)
+        word = (
+            large and order.sized.candidate.purpose == "hedge" and bool(view.reviewer and (view.reason or "").strip())
+        )
+        if not word:
+            await size.require_within(link, self._account, order, self._contracts, at=view.changed_at, staged=False)
         await link.execute(
             insert(OutboxTable).values(
                 key=f"{order.order_id}/v{order.version}",
@@ -248,6 +287,7 @@ class PostgresOrderStore:
                 OrderTable.state == OrderState.STAGED.value,
                 OrderTable.ticker == order.ticker,
                 OrderTable.intent == order.sized.candidate.intent,
+                OrderTable.purpose == order.sized.candidate.purpose,
                 OrderTable.closes.is_not_distinct_from(order.closes),
                 OrderTable.run_id != order.run_id,
                 OrderTable.changed_at <= order.staged_at,
@@ -277,6 +317,13 @@ async def account_of(engine: "AsyncEngine", order_id: str) -> str:
     """The account of the order whose id is, or alone begins with, `order_id`. Raises `UsageError` otherwise."""
     async with engine.connect() as link:
         return await rows.account_of(link, order_id)
+
+
+async def accounts_working(engine: "AsyncEngine") -> tuple[str, ...]:
+    """Accounts with an order on its way to a broker, ascending."""
+    working = select(OrderTable.account).where(OrderTable.state.in_(rows.WITH_BROKER)).distinct()
+    async with engine.connect() as link:
+        return tuple(sorted((await link.execute(working)).scalars()))
 
 
 async def _log_all(link: "AsyncConnection", changed: "CursorResult[Any]", before: OrderState) -> tuple[str, ...]:

@@ -33,12 +33,14 @@ class PostgresDispatch:
     link: "AsyncConnection"
 
     async def submitted(self, at: datetime) -> None:
-        """See the port. Its own short transaction: the mark must outlive a crash while the broker is asked."""
-        async with self.engine.begin() as short:
-            await hold(short)
-            rows.require_alive(self.order, at)
-            rows.require_state(await board(short, self.account), self.order, closing_while_halted=False)
-            if self.state is OrderState.APPROVED:
+        """See the port. The mark has its own short transaction: it must outlive a crash while the broker is asked. The
+        claim's own holds the switches until it ends: a halt that has returned has waited for the broker's answer.
+        """
+        await hold(self.link)
+        rows.require_alive(self.order, at)
+        rows.require_state(await board(self.link, self.account), self.order, closing_while_halted=False)
+        if self.state is OrderState.APPROVED:
+            async with self.engine.begin() as short:
                 await rows.move(
                     short,
                     self.order.order_id,
@@ -79,7 +81,7 @@ class PostgresOutbox:
                 OutboxTable.account == self._account,
                 OutboxTable.done_at.is_(None),
                 OutboxTable.key.not_in(sorted(leaving)),
-                OrderTable.state.in_([OrderState.APPROVED.value, OrderState.SUBMITTED.value]),
+                OrderTable.state.in_(rows.WITH_BROKER),
             )
             .order_by(OutboxTable.seq)
             .limit(1)

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from domain.book import Book, CashFlow, Position, SettlementPrice
+from domain.book import Book, CashFlow, Position, SettlementPrice, SharePosition
 from domain.order import Fill, StagedOrder
 from domain.units import dollars
 from portfolio.ledger import Holding, Structure, as_decimal, is_expired, ledger
@@ -23,23 +23,31 @@ def fold(
     starting_cash: Decimal,
     as_of: datetime,
     settlements: Iterable[SettlementPrice] = (),
+    shares: Iterable[SharePosition] = (),
 ) -> Book:
     """The book at `as_of`, not yet valued: nothing later than `as_of` counts. Raises as `portfolio.ledger.ledger`.
 
     Cash is exact; `realised` (before fees) is rounded to the cent once, at the end. `cash = starting_cash + flows +
     realised − fees − cost of what is held` holds before that rounding. Contracts exercised at expiry are taken as
-    settled in cash at intrinsic value, also those that deliver shares.
+    settled in cash at intrinsic value, also those that deliver shares. `shares` are what the account holds of them at
+    `as_of`, paid for already: no fill tells of them.
     """
     return book_of(
         ledger(fills, orders, as_of=as_of, settlements=settlements),
         cash_flows,
         starting_cash=starting_cash,
         as_of=as_of,
+        shares=shares,
     )
 
 
 def book_of(
-    structures: dict[str, Structure], cash_flows: Iterable[CashFlow], *, starting_cash: Decimal, as_of: datetime
+    structures: dict[str, Structure],
+    cash_flows: Iterable[CashFlow],
+    *,
+    starting_cash: Decimal,
+    as_of: datetime,
+    shares: Iterable[SharePosition] = (),
 ) -> Book:
     """`fold` for a ledger that is at hand already."""
     paid_in = sum((flow.amount for flow in cash_flows if flow.at <= as_of), Decimal(0))
@@ -54,6 +62,7 @@ def book_of(
         nlv_as_of=None,
         realised=dollars(as_decimal(sum((structure.realised for structure in held), start=Fraction(0)))),
         fees=sum((structure.fees for structure in held), Decimal(0)),
+        shares=tuple(sorted(shares, key=lambda position: position.ticker)),
     )
 
 

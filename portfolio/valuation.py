@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from domain.book import Book, Position
+from domain.book import Book, Position, SharePosition
 from domain.errors import DataError
 from domain.market import Chain
 from domain.units import dollars
@@ -19,13 +19,14 @@ SETTLING = timedelta(hours=1)
 def value(book: Book, chains: Mapping[str, Chain | PricedChain]) -> Book:
     """Mark `book` at the mids of `chains` (by underlying); never at last prices.
 
-    A usable quote is two-sided and not crossed: 0 ≤ bid ≤ ask, ask > 0. A position without one has no mark, and then
-    the book has no NLV: unknown value is not zero value. Within an hour after expiry, while the settlement price is
-    not out, intrinsic value at the chain's spot stands in. `nlv_as_of` is the instant of the oldest chain used, the
-    book's own for cash alone. Raises `DataError` if a chain is later than the book.
+    A usable quote is two-sided and not crossed: 0 ≤ bid ≤ ask, ask > 0. Shares are marked at the chain's spot. A
+    position without a mark leaves the book without NLV: unknown value is not zero value. Within an hour after expiry,
+    while the settlement price is not out, intrinsic value at the chain's spot stands in. `nlv_as_of` is the instant of
+    the oldest chain used, the book's own for cash alone. Raises `DataError` if a chain is later than the book.
     """
     quotes = {ticker: _plain(chain) for ticker, chain in chains.items()}
-    held = sorted({position.ticker for position in book.positions} & quotes.keys())
+    tickers = {position.ticker for position in book.positions} | {position.ticker for position in book.shares}
+    held = sorted(tickers & quotes.keys())
     for ticker in held:
         if quotes[ticker].as_of > book.as_of:
             raise DataError(f"The chain of {ticker} is later ({quotes[ticker].as_of}) than the book ({book.as_of}).")
@@ -34,31 +35,29 @@ def value(book: Book, chains: Mapping[str, Chain | PricedChain]) -> Book:
         _marked(position, quotes.get(position.ticker), rows.get(position.ticker, {}), book.as_of)
         for position in book.positions
     )
-    worth = [worth_of(position) for position in marked]
+    shares = tuple(_marked_shares(position, quotes.get(position.ticker)) for position in book.shares)
+    worth = [*map(worth_of, marked), *map(worth_of, shares)]
     known = [amount for amount in worth if amount is not None]
     complete = len(known) == len(worth)
     return book.model_copy(
         update={
             "positions": marked,
+            "shares": shares,
             "nlv": dollars(book.cash + sum(known, Decimal(0))) if complete else None,
             "nlv_as_of": min((quotes[ticker].as_of for ticker in held), default=book.as_of) if complete else None,
         }
     )
 
 
-def worth_of(position: Position) -> Decimal | None:
+def worth_of(position: Position | SharePosition) -> Decimal | None:
     """Signed USD value at its mark; None without one."""
-    if position.mark is None:
-        return None
-    return Decimal(repr(position.mark)) * position.quantity * position.leg.multiplier
+    return None if position.mark is None else Decimal(repr(position.mark)) * _units(position)
 
 
-def unrealised(position: Position) -> Decimal | None:
+def unrealised(position: Position | SharePosition) -> Decimal | None:
     """USD gained since the position was taken, before fees; None without a mark."""
     worth = worth_of(position)
-    if worth is None:
-        return None
-    return worth - position.average_price * position.quantity * position.leg.multiplier
+    return None if worth is None else worth - position.average_price * _units(position)
 
 
 def usable_mid(bid: float, ask: float) -> float | None:
@@ -68,12 +67,27 @@ def usable_mid(bid: float, ask: float) -> float | None:
     return (float(bid) + float(ask)) / 2
 
 
+def _units(position: Position | SharePosition) -> int:
+    """Signed shares, or index units, that its price is multiplied by."""
+    return position.quantity * (position.leg.multiplier if isinstance(position, Position) else 1)
+
+
 def _plain(chain: Chain | PricedChain) -> Chain:
     return chain.chain if isinstance(chain, PricedChain) else chain
 
 
 def _marked(position: Position, chain: Chain | None, rows: Mapping[str, int], as_of: datetime) -> Position:
     mark, source = _mark(position, chain, rows, as_of)
+    return position.model_copy(update={"mark": mark, "mark_source": source})
+
+
+def _marked_shares(position: SharePosition, chain: Chain | None) -> SharePosition:
+    if chain is None:
+        mark, source = None, f"no chain of {position.ticker}"
+    elif not (np.isfinite(chain.spot) and chain.spot > 0):
+        mark, source = None, f"no usable price of {position.ticker}"
+    else:
+        mark, source = float(chain.spot), f"spot ({chain.spot_source})"
     return position.model_copy(update={"mark": mark, "mark_source": source})
 
 

@@ -7,17 +7,10 @@ from pydantic import Field, model_validator
 from domain.record import Record
 from domain.regime import Regime
 from domain.risk import HardLimits
+from portfolio.margin import MarginSettings
 from risk.registry import REQUIRED_SOFT_RULES, SoftRule
-
-
-class SizingSettings(Record):
-    """Half-Kelly with a Beta prior on the live record, and caps per regime."""
-
-    kelly_fraction: float = Field(default=0.5, gt=0, le=0.5)
-    prior_wins: float = Field(default=2.0, gt=0)
-    prior_losses: float = Field(default=2.0, gt=0)
-    regime_cap: dict[Regime, float]  # worst-case loss of one order, share of NLV
-    correlation_penalty: float = Field(default=0.5, ge=0, le=1)  # share of the Kelly stake lost at mean ρ = 1
+from risk.rules.portfolio_greeks import GREEKS
+from risk.sizing.settings import SizingSettings
 
 
 class RiskSettings(Record):
@@ -28,12 +21,17 @@ class RiskSettings(Record):
     sizing: SizingSettings
     correlation_window: int = Field(default=60, ge=20)
     minimum_returns: int = Field(default=60, ge=60)
+    margin: MarginSettings = MarginSettings()
+    var_window: int = Field(default=250, ge=60)  # joint daily scenarios of the VaR budget
 
     @model_validator(mode="after")
     def _no_rule_left_out(self) -> Self:
         missing = REQUIRED_SOFT_RULES - {rule.rule for rule in self.soft}
         if missing:
             raise ValueError(f"risk rules missing from the list: {', '.join(sorted(missing))}")
+        lacking = set(GREEKS) - {rule.greek for rule in self.soft if rule.rule == "portfolio_greek"}
+        if lacking:
+            raise ValueError(f"portfolio_greek rules missing from the list: {', '.join(sorted(lacking))}")
         return self
 
     def families(self, regime: Regime) -> frozenset[str]:

@@ -1,19 +1,18 @@
 """What a risk rule may look at: the desk, the market's facts about one ticker, and the order, if there is one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal
+from dataclasses import dataclass
+from math import isfinite
 
-from domain.order import OrderState, SizedCandidate
+from domain.order import SizedCandidate
 from domain.record import Record
 from domain.regime import Regime
-from domain.risk import Check, DollarGreeks, Exposure, HardLimits, Stage, TradingState
-from domain.sessions import NEW_YORK
-from portfolio.greeks import dollar_greeks as in_dollars
+from domain.risk import Check, HardLimits, Stage
+from risk.account import Portfolio, dollar_greeks
 from risk.correlation import Correlations
 
-EventStatus = Literal["none", "inside", "unknown"]
+__all__ = ["INDEX_SECTOR", "UNKNOWN_SECTOR", "Portfolio", "RiskView", "TickerFacts", "dollar_greeks"]
+
 INDEX_SECTOR = "index"
 UNKNOWN_SECTOR = "unknown"
 
@@ -35,68 +34,6 @@ class TickerFacts(Record):
 
 
 @dataclass(frozen=True)
-class Portfolio:
-    """The desk as the gate sees it; `with_opening` counts an order as filled at its worst case."""
-
-    as_of: datetime
-    nlv: float | None  # USD; None when a position cannot be valued
-    nlv_age_seconds: float | None
-    baseline_nlv: float
-    trading_state: TradingState
-    trading_state_reason: str
-    exposures: tuple[Exposure, ...]
-
-    @property
-    def greeks(self) -> DollarGreeks | None:
-        """Dollar Greeks of all structures; None if those of any are not known."""
-        total = DollarGreeks()
-        for exposure in self.exposures:
-            if exposure.greeks is None:
-                return None
-            total = total + exposure.greeks
-        return total
-
-    @property
-    def worst_case(self) -> float:
-        """Sum of worst-case losses of open, staged and working structures, USD."""
-        return float(sum(exposure.worst_case for exposure in self.exposures))
-
-    @property
-    def margin(self) -> float:
-        """Margin those structures bind, USD."""
-        return float(sum(exposure.margin for exposure in self.exposures))
-
-    @property
-    def today(self) -> str:
-        """New York date of the picture, ISO."""
-        return self.as_of.astimezone(NEW_YORK).date().isoformat()
-
-    def superseding(self, ticker: str) -> "Portfolio":
-        """Without openings of `ticker` that are only staged: staging another one takes their place."""
-        kept = tuple(e for e in self.exposures if e.ticker != ticker or e.state != OrderState.STAGED)
-        return replace(self, exposures=kept)
-
-    def with_opening(self, order: SizedCandidate, order_id: str, sector: str) -> "Portfolio":
-        """The portfolio once `order` is staged: later decisions of the same run must count it."""
-        candidate = order.candidate
-        exposure = Exposure(
-            order_id=order_id,
-            ticker=candidate.ticker,
-            sector=sector,
-            strategy=candidate.strategy,
-            state=OrderState.STAGED.value,
-            units=order.units,
-            contracts=order.contracts,
-            worst_case=candidate.max_loss * order.units,
-            margin=candidate.margin * order.units,
-            theta=candidate.greeks.theta * order.units,
-            opened_on=self.today,
-            greeks=dollar_greeks(order),
-        )
-        return replace(self, exposures=(*self.superseding(candidate.ticker).exposures, exposure))
-
-
-@dataclass(frozen=True)
 class RiskView:
     """One question to the gate."""
 
@@ -109,11 +46,19 @@ class RiskView:
     correlations: Correlations
     market_events_in_hours: Mapping[str, float]  # kind → signed hours to the nearest market-wide event
     order: SizedCandidate | None = None
+    closes: str | None = None  # order id of the structure that a closing order closes
 
     @property
     def closing(self) -> bool:
         """Whether the order only closes what is held."""
         return self.order is not None and self.order.candidate.intent == "close"
+
+    @property
+    def hedging(self) -> bool:
+        """Whether the order protects what is held: rules about which trades to take do not speak of it, those about
+        what may be lost do.
+        """
+        return self.order is not None and self.order.candidate.purpose == "hedge"
 
     def finding(
         self,
@@ -149,14 +94,13 @@ class RiskView:
             return self.finding(
                 name, measured=None, limit=limit, unit="share of NLV", passed=False, detail=why, hard=hard
             )
+        if not isfinite(amount):
+            return self.finding(
+                name, measured=None, limit=limit, unit="share of NLV", passed=False, hard=hard,
+                detail=f"what may be lost has no bound: {self.portfolio.unbounded}",
+            )  # fmt: skip
         share = amount / nlv
         passed = share >= limit if at_least else share <= limit
         return self.finding(
             name, measured=share, limit=limit, unit="share of NLV", passed=passed, detail=detail, hard=hard
         )
-
-
-def dollar_greeks(order: SizedCandidate) -> DollarGreeks:
-    """Dollar Greeks of a whole order at its candidate's spot."""
-    candidate = order.candidate
-    return in_dollars(candidate.greeks.scaled(order.units), spot=candidate.spot)

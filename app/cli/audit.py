@@ -27,26 +27,42 @@ def list_(
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many, newest first.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Runs, newest first: instant, state, orders staged, head of the chain."""
-    from app.services.audit import run_list
+    """Runs, newest first: instant, state, orders staged, head of the chain; and how often a switch was used."""
 
-    runs = _asked(lambda desk: run_list(desk, feed=feed, limit=limit))
+    async def asked(desk: "Desk") -> tuple[list[Any], list[Any]]:
+        from app.services.audit import run_list, switch_uses
+
+        return await run_list(desk, feed=feed, limit=limit), await switch_uses(desk, limit=limit)
+
+    runs, uses = _asked(asked)
     if json:
-        emit({"runs": runs})
+        emit({"runs": runs, "switches": uses})
         return
     from app.screens.audit import show_runs
 
-    show_runs(_console(), runs, desk=program())
+    show_runs(_console(), runs, uses, desk=program())
 
 
 @app.command()
 def show(
-    target: Annotated[str, typer.Argument(metavar="RUN|ORDER", help="A run, an order, or 'last'.")] = "last",
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|ORDER", help="A run, an order, 'last', or 'switches' for the kill switches.")
+    ] = "last",
     json: JsonOption = False,
 ) -> None:
     """The story from signals to order on one screen."""
-    from app.services.audit import story
+    from app.services.audit import story, switch_uses
+    from memory.switches import LOG
 
+    if target == LOG:
+        uses = _asked(switch_uses)
+        if json:
+            emit({"switches": uses})
+            return
+        from app.screens.audit import show_uses
+
+        show_uses(_console(), uses, desk=program())
+        return
     document = _asked(lambda desk: story(desk, target))
     if json:
         emit(document)

@@ -16,8 +16,12 @@ def book_command(*, feed: Feed | None, at: datetime | None, as_json: bool) -> No
     from rich.console import Console
 
     from app.screens.book import show_book
+    from app.screens.book_risk import show_book_risk
 
-    show_book(Console(), document)
+    console = Console()
+    show_book(console, document)
+    if document["risk"] is not None:
+        show_book_risk(console, document["risk"])
 
 
 async def _book(feed: Feed | None, at: datetime | None) -> dict[str, Any]:

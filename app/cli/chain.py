@@ -19,7 +19,7 @@ def chain_command(
 ) -> None:
     """The chain, shown or as JSON; its pictures beside it."""
     if plot is not None:
-        _writable(plot)
+        writable(plot)
     view = run(_view(ticker.strip().upper(), feed, at))
     from app.services.chain import chain_document, chosen_slice
 
@@ -49,7 +49,8 @@ async def _view(ticker: str, feed: Feed | None, at: datetime | None) -> "ChainVi
     return await chain_view(config, ticker, feed=feed, at=at)
 
 
-def _writable(plot: Path) -> None:
+def writable(plot: Path) -> None:
+    """Raises `UsageError` unless a picture can be written there."""
     if plot.suffix.lower() not in FORMATS:
         raise UsageError(f"A picture is written as {', '.join(FORMATS)}, not {plot.suffix or plot.name}.")
     if not plot.parent.is_dir():

@@ -24,6 +24,7 @@ def show_command(*, as_json: bool) -> None:
         "execution": plain(config.paper),
         "memory": {"recall": plain(config.recall), "embedder": config.embedder.model_dump(mode="json")},
         "sentiment": config.sentiment.model_dump(mode="json"),
+        "stress": plain(config.stress),
     }
     if as_json:
         emit(document)

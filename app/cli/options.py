@@ -25,6 +25,24 @@ DebateOption = Annotated[
     Engine | None, typer.Option("--debate", help="Who argues: rules (arithmetic) or llm (OPENAI_API_KEY).")
 ]
 
+ByOption = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who decides. Default: the user of this machine.")
+]
+
+
+def person(by: str | None) -> str:
+    """Who gives the command: `by`, or the user of this machine."""
+    import getpass
+
+    if by is None:
+        try:
+            by = getpass.getuser()
+        except (KeyError, OSError, ImportError):
+            by = ""
+    if not by.strip():
+        raise UsageError("Nobody is named for this decision.", remedy="Add --by NAME.")
+    return by.strip()
+
 
 def instant(text: str | None) -> datetime | None:
     """An aware instant from ISO 8601; a naive one is refused rather than guessed."""

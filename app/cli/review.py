@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import AtOption, Feed, FeedOption, JsonOption, instant, premium
+from app.cli.options import AtOption, ByOption, Feed, FeedOption, JsonOption, instant, person, premium
 from app.cli.outcome import emit, program, run
-from domain.errors import UsageError
 
 if TYPE_CHECKING:
     from app.wiring import Desk
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Staged orders wait for a person: look, approve, reject, edit.")
 
 OrderArgument = Annotated[str, typer.Argument(metavar="ORDER", help="Order id; a unique beginning is enough.")]
-ByOption = Annotated[
-    str | None, typer.Option("--by", metavar="NAME", help="Who decides. Default: the user of this machine.")
-]
 WhenOption = Annotated[
     str | None,
     typer.Option(
@@ -82,14 +78,14 @@ def approve(
     at: WhenOption = None,
     by: ByOption = None,
     large: Annotated[
-        bool, typer.Option("--large", help="A hedge beyond ten contracts; needs --reason, and is audited.")
+        bool, typer.Option("--large", help="A hedge beyond ten contracts a day; needs --reason, and is audited.")
     ] = False,
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Kept with the decision.")] = None,
     feed: FeedOption = None,
     json: JsonOption = False,
 ) -> None:
     """Re-price, re-check, hand to the paper broker. A rule that says no refuses, with the numbers."""
-    moment, reviewer = instant(at), _reviewer(by)
+    moment, reviewer = instant(at), person(by)
 
     async def work(desk: "Desk") -> dict[str, Any]:
         from app.services.review import approve as approved
@@ -111,7 +107,7 @@ def reject(
     json: JsonOption = False,
 ) -> None:
     """Say no, and why."""
-    moment, reviewer = instant(at), _reviewer(by)
+    moment, reviewer = instant(at), person(by)
 
     async def work(desk: "Desk") -> dict[str, Any]:
         from app.services.review import desk_of
@@ -139,7 +135,7 @@ def edit(
     json: JsonOption = False,
 ) -> None:
     """Make it smaller, or move its limit: a new version, checked and audited like an approval."""
-    moment, reviewer, price = instant(at), _reviewer(by), premium(limit)
+    moment, reviewer, price = instant(at), person(by), premium(limit)
 
     async def work(desk: "Desk") -> dict[str, Any]:
         from app.services.review import desk_of
@@ -180,16 +176,3 @@ def _decided(document: dict[str, Any], as_json: bool) -> None:
         show_decision(Console(), document, desk=program())
     if document.get("execution", {}).get("state") == "failed":
         raise typer.Exit(1)
-
-
-def _reviewer(by: str | None) -> str:
-    import getpass
-
-    if by is None:
-        try:
-            by = getpass.getuser()
-        except (KeyError, OSError, ImportError):
-            by = ""
-    if not by.strip():
-        raise UsageError("Nobody is named as the reviewer.", remedy="Add --by NAME.")
-    return by.strip()

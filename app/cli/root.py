@@ -5,9 +5,19 @@ from typing import Annotated
 
 import typer
 
-from app.cli import audit, data, db, memory, news, review, sentiment, social
+from app.cli import audit, data, db, hedge, memory, news, review, sentiment, social
 from app.cli import debate as debate_measures
-from app.cli.options import AtOption, DebateOption, FeedOption, JsonOption, WatchlistOption, day, instant, tickers
+from app.cli.options import (
+    AtOption,
+    ByOption,
+    DebateOption,
+    FeedOption,
+    JsonOption,
+    WatchlistOption,
+    day,
+    instant,
+    tickers,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +27,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 refused by a rule, 2 bad input, 3 environment. Start with [bold]desk run[/].",
 )
 app.add_typer(review.app, name="review")
+app.add_typer(hedge.app, name="hedge")
 app.add_typer(audit.app, name="audit")
 app.add_typer(debate_measures.app, name="debate")
 app.add_typer(sentiment.app, name="sentiment")
@@ -93,6 +104,72 @@ def costs(
     from app.cli.costs import costs_command
 
     costs_command(days=days, run_id=of_run, feed=feed, as_json=json)
+
+
+@app.command()
+def halt(
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept on record.")] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", metavar="NAME", help="Only this analyst falls silent, e.g. social.")
+    ] = None,
+    reducing: Annotated[bool, typer.Option("--reducing", help="Let closing orders through.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Stop nothing: the same as 'desk state'.")] = False,
+    by: ByOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Stop at once, in every process: nothing is sent, what is on its way is withdrawn."""
+    from app.cli.halt import halt_command, state_command
+
+    if status:
+        state_command(limit=10, as_json=json)
+    else:
+        halt_command(reason=reason, agent=agent, reducing=reducing, by=by, as_json=json)
+
+
+@app.command()
+def resume(
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it may go on.")],
+    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Only this analyst.")] = None,
+    reducing: Annotated[bool, typer.Option("--reducing", help="Only closing orders, for now.")] = False,
+    by: ByOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let trading go on after a halt, also where the desk had restrained itself."""
+    from app.cli.halt import resume_command
+
+    resume_command(reason=reason, agent=agent, reducing=reducing, by=by, as_json=json)
+
+
+@app.command()
+def state(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many uses, newest first.")] = 10,
+    json: JsonOption = False,
+) -> None:
+    """Whether the desk trades, since when, by whom, why; halted agents; who used the switches."""
+    from app.cli.halt import state_command
+
+    state_command(limit=limit, as_json=json)
+
+
+@app.command()
+def stress(
+    order: Annotated[
+        str | None, typer.Option("--order", metavar="ORDER", help="Fill this staged order on top of what is held.")
+    ] = None,
+    scenario: Annotated[
+        str | None, typer.Option("--scenario", metavar="NAME", help="One shock of history in detail, e.g. oct_1987.")
+    ] = None,
+    at: AtOption = None,
+    feed: FeedOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the pictures: FILE.png, .svg or .pdf.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """The book in the crises of history, over a spot and volatility grid, and in random markets."""
+    from app.cli.stress import stress_command
+
+    stress_command(order=order, scenario=scenario, feed=feed, at=instant(at), plot=plot, as_json=json)
 
 
 @app.command()

@@ -9,14 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from app.screens.tale import found_of, tale
-from app.screens.words import REGIME_TONE, STATE_TONE, figure, moment, usd
+from app.screens.words import REGIME_TONE, STATE_TONE, SWITCH_TONE, figure, moment, usd
 
 Document = dict[str, Any]
 RUN_TONE = {"sealed": "green", "running": "yellow", "failed": "red"}
 
 
-def show_runs(console: Console, runs: list[Document], *, desk: str) -> None:
-    """A line a run, newest first."""
+def show_runs(console: Console, runs: list[Document], uses: list[Document], *, desk: str) -> None:
+    """A line a run, newest first; the last use of a switch."""
+    if uses:
+        console.print(
+            f"[dim]last switch:[/] {switch_setting(uses[-1])} by {_escaped(uses[-1]['actor'])} "
+            f"[dim]({moment(uses[-1]['at'])}); {desk} audit show switches[/]"
+        )
     if not runs:
         console.print(f"There is no run yet. [bold]{desk} run[/] makes one.")
         return
@@ -52,6 +57,28 @@ def show_story(console: Console, story: Document, *, desk: str) -> None:
             f"[yellow]Cut off after {story['last_node'] or 'nothing'}.[/] [bold]{desk} run --resume {story['run_id']}[/] goes on."
         )
     console.print(f"[dim]{desk} audit replay {story['run_id']} · why TICKER --run {story['run_id']}[/]")
+
+
+def show_uses(console: Console, uses: list[Document], *, desk: str) -> None:
+    """Every use of a kill switch as the hash chain holds it, oldest first."""
+    if not uses:
+        console.print("No switch was ever used.")
+        return
+    table = Table(box=None, padding=(0, 1), header_style="dim")
+    for name in ("row", "when (UTC)", "by", "switch", "why"):
+        table.add_column(name, justify="right" if name == "row" else "left", overflow="fold")
+    for use in uses:
+        when = use["at"][:16].replace("T", " ")
+        table.add_row(f"{use['row']:,}", when, _escaped(use["actor"]), switch_setting(use), _escaped(use["reason"]))
+    console.print(table)
+    console.print(f"[dim]{desk} audit verify · {desk} state[/]")
+
+
+def switch_setting(use: Document) -> str:
+    """Which switch was set to what, and for whom."""
+    name = use["switch"].removeprefix("desk:").removeprefix("agent:").replace("_", " ")
+    where = "" if use["account"] == "*" else f" in {use['account']}"
+    return f"{name}{where} [{SWITCH_TONE.get(use['setting'], 'bold red')}]{use['setting']}[/]"
 
 
 def show_why(console: Console, document: Document) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from app.screens.words import moment, usd
 
 Document = dict[str, Any]
+WIDE = 100
 
 
 def show_book(console: Console, book: Document) -> None:
@@ -42,6 +43,7 @@ def show_book(console: Console, book: Document) -> None:
             )
             last = position["order_id"]
         console.print(table)
+        console.print(_since_entry(book["since_entry"], in_full=console.width >= WIDE))
     else:
         console.print("  no positions")
     facts = Table.grid(padding=(0, 2))
@@ -75,6 +77,43 @@ def show_book(console: Console, book: Document) -> None:
             f"Γ {usd(greeks['gamma'], sign=True, cents=False)} per 1 %  ν {usd(greeks['vega'], sign=True)} per point  "
             f"Θ {usd(greeks['theta'], sign=True)} per day"
         )
+
+
+def _since_entry(held: list[Document], *, in_full: bool) -> Table:
+    """How each structure fared: USD per unit, R being its maximum loss, and where it is left."""
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim",
+        title="[dim]since entry, USD per unit; R is the maximum loss[/]", title_justify="left", title_style="",
+    )  # fmt: skip
+    table.add_column("order", no_wrap=True)
+    for name in ("units", "days", "DTE", "P&L", "best", "worst", "stop", "target"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in held:
+        table.add_row(
+            item["order_id"],
+            str(item["units"]) + (f"/{item['opened_units']}" if item["opened_units"] > item["units"] else ""),
+            f"{item['days_held']:.1f}",
+            f"{item['days_to_expiry']:.1f}",
+            *(_excursion(item, name, in_full=in_full) for name in ("profit", "best", "worst")),
+            *(_level(item, name, in_full=in_full) for name in ("stop", "target")),
+        )
+    return table
+
+
+def _excursion(item: Document, name: str, *, in_full: bool) -> str:
+    amount, multiple = item[name], item[f"{name}_r"]
+    if amount is None:
+        return "unknown"
+    if not in_full:
+        return f"{amount:+,.0f}"
+    return f"{amount:+,.2f}" + ("" if multiple is None else f" ({multiple:+.2f}R)")
+
+
+def _level(item: Document, name: str, *, in_full: bool) -> str:
+    level = item[name]
+    if level is None:
+        return "–"
+    return f"{level:+,.2f} {item[f'{name}_rule']}".replace("_", " ") if in_full else f"{level:+,.0f}"
 
 
 def _held_as(item: Document) -> str:

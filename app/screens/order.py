@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from app.screens.aftermath import panel
 from app.screens.payoff import picture
 from app.screens.words import STATE_TONE, figure, measured, moment, premium, toned, usd
 from domain.sessions import NEW_YORK
@@ -20,7 +21,7 @@ DETAIL = 100  # characters of a sizing or reason line
 
 
 def show_order(console: Console, order: Document, *, desk: str) -> None:
-    """Thesis, legs, payoff picture, effect on the book, sizing and checks of one order; fits 100 columns, 45 lines."""
+    """Thesis, legs, payoff picture, effect on the book, sizing and checks of one order; fits 100 columns, 50 lines."""
     width = min(WIDTH, console.width)
     title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_state(order['state'])}"
     console.print(
@@ -38,7 +39,9 @@ def show_order(console: Console, order: Document, *, desk: str) -> None:
         )
     else:
         console.print(Text(f"  payoff picture: {curve['basis']}", style="dim"))
-    console.print(effect(order), width=width)
+    if order["intent"] == "close" or not order["aftermath"]["rows"]:
+        console.print(effect(order), width=width)
+    console.print(panel(order["aftermath"], width=width), width=width)
     console.print(sizing(order), width=width)
     console.print(checks(order), width=width)
     console.print(life(order, desk), width=width)

@@ -19,6 +19,8 @@ STATE_TONE = {
     "rejected": "red", "expired": "dim", "superseded": "dim", "cancelled": "dim", "failed": "bold red",
 }  # fmt: skip
 
+SWITCH_TONE = {"active": "green", "reducing": "yellow", "halted": "bold red"}
+
 
 def usd(amount: float | None, *, sign: bool = False, cents: bool = True) -> str:
     """Dollars; "unlimited" for None."""

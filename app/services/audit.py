@@ -11,6 +11,7 @@ from domain.errors import UsageError
 from domain.record import canonical_json
 from domain.run import RunRow
 from memory.orders import account_of
+from memory.switches import LOG
 
 LAST = "last"
 ORDER = "O-"
@@ -103,6 +104,15 @@ async def why(desk: Desk, ticker: str, run: str) -> Document:
         answer = f"Run {run_id} is {row.state}: it was cut off, and the last thing known of {ticker} is: {seen}."
         return {**document, "step": "unfinished", "answer": f"{answer} 'desk run --resume {run_id}' goes on."}
     return {**document, "step": outcome["step"], "answer": _answer(ticker, outcome, document["path"], orders)}
+
+
+async def switch_uses(desk: Desk, *, limit: int = AT_ONCE) -> list[Document]:
+    """Uses of the kill switches as the decision log has them, oldest first, at most the last `limit`."""
+    rows = await desk.audit.rows(LOG)
+    return [
+        {"row": line.seq, "author": line.entry.author, "hash": line.hash, **plain(line.entry.output)}
+        for line in rows[-limit:]
+    ]
 
 
 async def verification(desk: Desk) -> Document:

@@ -223,6 +223,7 @@ async def _database(environment: Environment, config: Configuration | None) -> l
             if config is not None:
                 async with connected(database.pipeline_url) as engine:
                     found.append(await verdicts(engine, config))
+            found += await switches(database.pipeline_url)
     except DeskError as error:
         remedy = error.remedy or "'desk db start' says more; or set DESK_DATABASE_URL."
         found.append(Finding(area="database", name="connection", status="fail", detail=error.message, remedy=remedy))
@@ -263,6 +264,37 @@ async def verdicts(engine: "AsyncEngine", config: Configuration) -> Finding:
     return Finding(
         area="debate", name="verdicts", status="warn" if alarm else "ok", detail=alarm or summary_of(found),
         remedy="What changed – prompts, models, signals? 'desk debate ablate' tells which." if alarm else "",
+    )  # fmt: skip
+
+
+async def switches(pipeline_url: str) -> tuple[Finding, ...]:
+    """Whether the desk trades, for everybody and for each account that a switch speaks of; and who is halted."""
+    from app.services.health import trading
+    from memory.engine import connected
+    from memory.switches import EVERYWHERE, Switches
+
+    async with connected(pipeline_url) as engine:
+        reader = Switches(engine)
+        accounts = sorted({EVERYWHERE, *(use.account for use in await reader.standing())})
+        boards = {account: await reader.read(account) for account in accounts}
+    everywhere = boards[EVERYWHERE]
+    found = []
+    for account, board in boards.items():
+        if account == EVERYWHERE or board.uses != everywhere.uses:
+            part = trading(board)
+            remedy = (
+                "" if part.status == "ok" else "'desk state' tells more; 'desk resume --reason TEXT' lets it go on."
+            )
+            name = "everywhere" if account == EVERYWHERE else account
+            found.append(Finding(area="trading", name=name, status=part.status, detail=part.detail, remedy=remedy))
+    found += [_halted(use.switch.removeprefix("agent:"), use.actor, use.reason) for use in everywhere.agents]
+    return tuple(found)
+
+
+def _halted(agent: str, by: str, reason: str) -> Finding:
+    return Finding(
+        area="trading", name=f"agent {agent}", status="warn", detail=f"halted by {by}: {reason}",
+        remedy=f"'desk resume --agent {agent} --reason TEXT' lets it speak.",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from domain.errors import DeskError, FeedDown, MachineError, StorageFull
 from domain.record import Instant, Record
 from domain.risk import TradingState
 from domain.signals import MetaValue
+from memory.switches import SwitchBoard
 
 PATIENCE_S = 3.0
 DISK_WARN_BYTES, DISK_FAIL_BYTES = 2 * 1024**3, 256 * 1024**2
@@ -94,9 +95,24 @@ def disk(home: Path) -> Component:
     return Component(status=status, detail=detail, numbers={"free_bytes": free})
 
 
+def trading(board: SwitchBoard) -> Component:
+    """What the switches allow now, since when, by whom and why."""
+    use = max(board.uses, key=lambda use: use.seq, default=None)
+    who = f", by {use.actor} since {_text(use.at)}" if use else ""
+    return Component(
+        status="ok" if board.trading_state is TradingState.ACTIVE else "warn",
+        detail=f"{board.trading_state.value}{who}: {board.reason}",
+        numbers={
+            "state": board.trading_state.value,
+            "since": _text(use.at) if use else None,
+            "by": use.actor if use else None,
+            "halted_agents": ", ".join(board.halted_agents),
+        },
+    )
+
+
 async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
     board = await desk.switches.read(desk.account)
-    halted = board.trading_state is not TradingState.ACTIVE
     seal = await desk.audit.latest_seal()
     return {
         "database": Component(status="ok", detail="answers"),
@@ -105,13 +121,13 @@ async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
         "debate": _debate(desk, journal),
         **_crowd(journal),
         "verdicts": await _verdicts(desk),
-        "trading": Component(status="warn" if halted else "ok", detail=f"{board.trading_state.value}: {board.reason}"),
+        "trading": trading(board),
         "audit": Component(
             status="ok",
             detail=f"last seal: run {seal.run_id}" if seal else "nothing sealed yet",
             numbers={"rows": seal.rows, "sealed_at": _text(seal.sealed_at), "head": seal.head_hash} if seal else {},
         ),
-        **{f"analyst_{each.name}": _analyst(each.name, board.halted_agents, journal) for each in ANALYSTS},
+        **{f"analyst_{each.name}": _analyst(each.name, board, journal) for each in ANALYSTS},
     }
 
 
@@ -121,9 +137,10 @@ def _out_of_reach(fault: MachineError | None) -> dict[str, Component]:
     return {name: Component(status="fail", detail=str(fault or "not open yet"))}
 
 
-def _analyst(name: str, halted: tuple[str, ...], journal: Journal) -> Component:
-    if name in halted:
-        return Component(status="warn", detail="halted by the kill switch")
+def _analyst(name: str, board: SwitchBoard, journal: Journal) -> Component:
+    if name in board.halted_agents:
+        use = board.agents[board.halted_agents.index(name)]
+        return Component(status="warn", detail=f"halted by {use.actor} since {_text(use.at)}: {use.reason}")
     found = journal.findings
     if found is None:
         return Component(status="ok", detail="no run here yet")

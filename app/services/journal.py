@@ -64,6 +64,8 @@ class Journal:
     order_trouble: str | None = None  # why approved orders wait
     visit: "Visit | None" = None  # the last round over the crowd's sources
     visit_trouble: str | None = None  # why the latest could not be finished
+    watched: float | None = None  # monotonic second of the last look at the account between runs
+    restrained: str | None = None  # why that look found trading restrained
     jumps: int = 0
     jump_s: float = 0.0  # the last jump of the wall clock
 

@@ -16,7 +16,7 @@ from graph.deps import GraphSettings, priced_chain
 from options.legs import NoCandidate, closing, drift_from_score, reprice
 from options.priced import ChainRefusal, PricedChain
 from portfolio.exposure import OPEN
-from risk.facts import correlations_of, portfolio_of, view_of
+from risk.facts import correlations_of, measured_portfolio, view_of
 from risk.gate import decide
 from signals.regime import read_regime
 from signals.stance import Stance, read_stance
@@ -49,9 +49,9 @@ class Recheck:
         }
 
 
-async def recheck(desk: Desk, order: StagedOrder, *, at: datetime, waived: frozenset[str] = frozenset()) -> Recheck:
+async def recheck(desk: Desk, order: StagedOrder, *, at: datetime) -> Recheck:
     """Gather and store a fresh snapshot at `at`, re-price the legs, and ask the gate again, this order counted once: as
-    the one under test. A failing check named in `waived` does not refuse. Raises as `MarketFeed.gather`.
+    the one under test. Raises as `MarketFeed.gather`.
     """
     settings = desk.configuration.graph
     exposed = await desk.state.exposed_tickers(at)
@@ -65,8 +65,8 @@ async def recheck(desk: Desk, order: StagedOrder, *, at: datetime, waived: froze
     fresh = await asyncio.to_thread(priced_again, order, snapshot, settings)
     if isinstance(fresh, Refused):
         return Recheck(at, stored.snapshot_id, regime, None, None, fresh)
-    decision = _decision(order, fresh, snapshot, regime, settings)
-    refusal = _refusal(order, fresh, decision, waived)
+    decision = await asyncio.to_thread(_decision, order, fresh, snapshot, regime, settings)
+    refusal = _refusal(order, fresh, decision)
     return Recheck(at, stored.snapshot_id, regime, fresh, decision, refusal)
 
 
@@ -114,18 +114,25 @@ def _decision(
     """The final pass on the worse of both bounds: a fill at the staged or at the fresh worst price is allowed."""
     staged = order.sized.candidate
     tested = fresh.model_copy(
-        update={"max_loss": max(staged.max_loss, fresh.max_loss), "margin": max(staged.margin, fresh.margin)}
+        update={
+            "max_loss": max(staged.max_loss, fresh.max_loss),
+            "margin": max(staged.margin, fresh.margin),
+            "purpose": staged.purpose,
+        }
     )
-    pairs = correlations_of(snapshot, settings.risk, (order.ticker,))
+    tickers = (order.ticker,)
+    portfolio = measured_portfolio(
+        snapshot, settings.risk, tickers, lambda ticker: priced_chain(snapshot.market, ticker, settings.chain)
+    )
     view = view_of(
-        "final", order.ticker, market=snapshot.market, regime=regime.regime,
-        portfolio=portfolio_of(snapshot.desk, snapshot.as_of), pairs=pairs, settings=settings.risk,
+        "final", order.ticker, market=snapshot.market, regime=regime.regime, portfolio=portfolio,
+        pairs=correlations_of(snapshot, settings.risk, tickers), settings=settings.risk, purpose=staged.purpose,
     )  # fmt: skip
     sized = SizedCandidate(candidate=tested, sizing=order.sized.sizing)
-    return decide(replace(view, order=sized), settings.risk)
+    return decide(replace(view, order=sized, closes=order.closes), settings.risk)
 
 
-def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision, waived: frozenset[str]) -> Refused | None:
+def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision) -> Refused | None:
     staged = order.sized.candidate
     if fresh.limit_per_share < staged.worst_per_share:
         return Refused(
@@ -135,7 +142,7 @@ def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision, waive
             measured=float(fresh.limit_per_share),
             limit=float(staged.worst_per_share),
         )
-    if staged.intent == "open" and fresh.expected_value <= 0:
+    if staged.intent == "open" and staged.purpose == "trade" and fresh.expected_value <= 0:  # protection has its price
         return Refused(
             f"The edge is gone: {order.order_id} is now expected to make {fresh.expected_value:,.2f} USD a unit, "
             f"when it was staged {staged.expected_value:,.2f} USD.",
@@ -143,7 +150,7 @@ def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision, waive
             measured=fresh.expected_value,
             limit=0.0,
         )
-    vetoes = [check for check in decision.vetoes if check.name not in waived]
+    vetoes = decision.vetoes
     if not vetoes:
         return None
     said = "; ".join(f"{check.name}: {check.detail}" for check in vetoes)

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from pydantic import ValidationError
 
+from agents.contract import HALTED
 from domain.audit import AuditEntry, AuditRow
 from domain.debate import Memory, ModelCall
 from domain.errors import Refused, TamperError
@@ -24,7 +25,7 @@ REFUSED = "refused: "
 class Recording:
     """A finished run as the decision log has it: what it was asked, under which settings, and what it read beside
     its snapshot. `refusals` say by order id why the order store would not stage it; `late` names analysts that timed
-    out; `altered` rows no longer hash to what was logged.
+    out, `halted` those that were halted; `altered` rows no longer hash to what was logged.
     """
 
     rows: tuple[AuditRow, ...]
@@ -34,6 +35,7 @@ class Recording:
     memories: Mapping[str, tuple[Memory, ...]]
     refusals: Mapping[str, str]
     late: frozenset[str]
+    halted: frozenset[str]
     altered: tuple[str, ...]
 
 
@@ -60,7 +62,8 @@ def recording_of(run_id: str, rows: Sequence[AuditRow]) -> Recording:
                 for row in rows
                 if row.entry.node == "stage" and row.entry.output["outcome"].startswith(REFUSED)
             },
-            late=frozenset(row.entry.node for row in rows if _timed_out(row.entry)),
+            late=frozenset(row.entry.node for row in rows if _abstained(row.entry, "timeout")),
+            halted=frozenset(row.entry.node for row in rows if _abstained(row.entry, HALTED)),
             altered=altered,
         )
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
@@ -90,8 +93,8 @@ def _needed(run_id: str, found: Mapping[tuple[str, str, str], AuditRow], kind: s
     return row
 
 
-def _timed_out(entry: AuditEntry) -> bool:
-    return entry.kind == "reading" and any(item["code"] == "timeout" for item in entry.output["abstentions"])
+def _abstained(entry: AuditEntry, code: str) -> bool:
+    return entry.kind == "reading" and any(item["code"] == code for item in entry.output["abstentions"])
 
 
 class Unasked:
@@ -102,6 +105,21 @@ class Unasked:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AssertionError(f"a replay asked {self._port}.{name}: something the run read is not in its snapshot")
+
+
+class RecordedDesk(Unasked):
+    """The desk's state is in the snapshot; only which analysts were halted after it was taken is not."""
+
+    def __init__(self, halted: frozenset[str]) -> None:
+        super().__init__("desk")
+        self._halted = halted
+
+    async def halted_agents(self) -> frozenset[str]:
+        """Those that logged so."""
+        return self._halted
+
+    async def keep_excursions(self, *_: object) -> None:
+        """Done already."""
 
 
 class RecordedRuns:

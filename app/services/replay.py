@@ -7,6 +7,7 @@ from app.debaters import replayed_engine
 from app.services.comparison import ABSENT, Difference, Verdict, differences, verdict
 from app.services.recording import (
     Collected,
+    RecordedDesk,
     RecordedMemories,
     RecordedOrders,
     RecordedReplies,
@@ -15,7 +16,8 @@ from app.services.recording import (
     Unasked,
     recording_of,
 )
-from app.wiring import Desk, versions
+from app.versions import versions
+from app.wiring import Desk
 from domain.errors import MachineError, TamperError, UsageError
 from domain.record import Record
 from graph.deps import Deps, PricedSnapshots
@@ -109,7 +111,7 @@ async def _execute(
     deps = Deps(
         feed=unasked("feed"),
         snapshots=desk.snapshots,
-        desk=unasked("desk"),
+        desk=cast("Any", RecordedDesk(recording.halted)),
         runs=cast("Any", RecordedRuns(recording.snapshot_id)),
         audit=cast("Any", collected),
         orders=cast("Any", RecordedOrders(recording.refusals)),

@@ -16,8 +16,8 @@ from domain.market import MarketData
 from domain.order import OrderState, OrderView, StagedOrder
 from domain.snapshot import DeskContext
 from execution.outbox import Sent, drain
+from memory.order_size import CODE
 
-TEN_CONTRACTS = "contracts_per_order"
 WAITING = (OrderState.STAGED, OrderState.APPROVED, OrderState.SUBMITTED, OrderState.PARTIALLY_FILLED)
 ENDED = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.FAILED})
 
@@ -44,6 +44,8 @@ async def orders_waiting(desk: Desk, *, everything: bool, at: datetime | None) -
 
 async def shown(desk: Desk, order_id: str, *, at: datetime | None) -> dict[str, Any]:
     """One order with its payoff, its history, and what it does to the book."""
+    from app.services.aftermath import aftermath  # compiled code: only those who look at an order wait for it
+
     view = await desk.orders.get(order_id)
     order = view.order
     instant = await review_instant(desk, view, at)
@@ -55,6 +57,7 @@ async def shown(desk: Desk, order_id: str, *, at: datetime | None) -> dict[str, 
         "lapsed": view.state is OrderState.STAGED and instant >= order.expires_at,
         "payoff": payoff_curve(order),
         "book": _effect(order, context),
+        "aftermath": await aftermath(desk, view, instant),
         "fills": plain(await desk.orders.fills(order.order_id)),
         "history": plain(await desk.orders.history(order.order_id)),
     }
@@ -71,27 +74,30 @@ async def approve(
 ) -> dict[str, Any]:
     """Re-price, re-check, approve, hand to the broker, and say what came of it.
 
-    Of several reviewers one wins. Raises `Refused` with code and numbers where a rule says no: nothing was sent then,
-    and the attempt is in the audit log. A lapsed order becomes expired.
+    `large` is the reviewer's own word that a hedge may open more contracts than a day is allowed; it needs a reason and
+    is kept with the numbers. Of several reviewers one wins. Raises `Refused` with code and numbers where a rule says
+    no: nothing was sent then, and the attempt is in the audit log. A lapsed order becomes expired.
     """
     view = await desk.orders.get(order_id)
     order = view.order
     require_staged(view, "approved")
-    waived = _waived(order, desk.configuration.graph.risk.hard.contracts_per_order, large=large, reason=reason)
     instant = await review_instant(desk, view, at)
     await require_alive(desk, view, instant)
-    found = await recheck(desk, order, at=instant, waived=waived)
+    override = await _override(desk, order, instant, reason) if large else None
+    found = await recheck(desk, order, at=instant)
     try:
         if found.refusal is not None:
             raise found.refusal
-        await desk.orders.approve(order.order_id, at=instant, reviewer=reviewer, reason=reason, version=order.version)
+        await desk.orders.approve(
+            order.order_id, at=instant, reviewer=reviewer, reason=reason, version=order.version, large=large
+        )
     except Refused as refusal:
         await log_refusal(desk, order, "approve", found, refusal, reviewer)
         raise
     output = {
         "reviewer": reviewer,
         "reason": reason,
-        "waived": sorted(waived),
+        "override": override,
         "limit_per_share": plain(order.limit_per_share),
         "contracts": order.sized.contracts,
         "recheck": found.document(order),
@@ -179,22 +185,32 @@ async def _approved_document(
     }
 
 
-def _waived(order: StagedOrder, limit: int, *, large: bool, reason: str | None) -> frozenset[str]:
-    """The checks that `--large` sets aside: the ten contracts, for an order that has more, with a reason."""
-    contracts = order.sized.contracts
-    if not large:
-        return frozenset()
-    if contracts <= limit:
+async def _override(desk: Desk, order: StagedOrder, at: datetime, reason: str | None) -> dict[str, Any]:
+    """The rule that `large` sets aside, with its numbers. Raises `Refused` where there is nothing to set aside, or
+    nobody may: a trade is never larger than the limit.
+    """
+    limit = desk.configuration.graph.risk.hard.contracts_per_order
+    opened = await desk.orders.contracts_opened(order, at=at)
+    if opened <= limit:
         raise Refused(
-            f"Order {order.order_id} has {contracts} contracts; --large is for hedges beyond {limit}.",
+            f"With order {order.order_id} {opened} contracts are opened in {order.ticker} that day; --large is for "
+            f"hedges beyond {limit}.",
             code="not_large",
-            measured=contracts,
+            measured=opened,
             limit=limit,
             remedy="Approve it without --large.",
         )
+    if order.sized.candidate.purpose != "hedge":
+        raise Refused(
+            f"Order {order.order_id} is a trade: with it {opened} contracts are opened in {order.ticker} that day, and "
+            f"only a hedge may go beyond {limit}.",
+            code=CODE,
+            measured=opened,
+            limit=limit,
+        )
     if not (reason or "").strip():
-        raise UsageError(f"An order of {contracts} contracts needs a reason.", remedy="Add --reason TEXT.")
-    return frozenset({TEN_CONTRACTS})
+        raise UsageError(f"A day of {opened} contracts in {order.ticker} needs a reason.", remedy="Add --reason TEXT.")
+    return {"rule": CODE, "measured": opened, "limit": limit, "reason": reason}
 
 
 def _effect(order: StagedOrder, context: DeskContext) -> dict[str, Any]:

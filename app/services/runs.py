@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from app.documents import run_document
 from app.progress import Timings
 from app.services.review_log import expire_lapsed
-from app.wiring import Desk, durable_graph, fingerprint
+from app.versions import fingerprint
+from app.wiring import Desk, durable_graph
 from domain.errors import UsageError
 from domain.order import StagedOrder
 from domain.record import digest

@@ -1,9 +1,9 @@
 """`desk serve`: runs each slot once, hands approved orders to the broker, and outlives what goes away under it.
 
-A round looks at the clock, runs the slot that is due, and works the orders. Whatever the machine cannot do now
-(database, feed, disk) ends the round; after a pause the desk is opened anew, unfinished runs are resumed, and the next
-round looks at the same slots again. The database keeps slot names unique: of several processes one runs a slot, the
-others note that and go on.
+A round looks at the clock, runs the slot that is due, looks at the account, and works the orders. Whatever the machine
+cannot do now (database, feed, disk) ends the round; after a pause the desk is opened anew, unfinished runs are resumed,
+and the next round looks at the same slots again. The database keeps slot names unique: of several processes one runs a
+slot, the others note that and go on.
 
 The simulated market has a calendar of its own: each slot of the wall clock plays its next slot.
 """
@@ -22,8 +22,10 @@ from app.services.journal import Journal, Outcome, RunEntry, findings_of
 from app.services.order_work import work_orders
 from app.services.runs import execute, new_request
 from app.services.social import visiting
+from app.services.watch import watch
 from app.stop import Stop
-from app.wiring import Desk, fingerprint
+from app.versions import fingerprint
+from app.wiring import Desk
 from domain.errors import DatabaseDown, DeskError, MachineError, Refused, UsageError
 from domain.run import RunRequest
 
@@ -113,6 +115,7 @@ async def work(desk: Desk, journal: Journal, stop: Stop) -> None:
         if due.slot and _full(desk, due.slot.name) not in handled:
             await _run_slot(desk, due.slot.name, journal, stop)
     if not stop.asked:
+        await watch(desk, journal, now=time.monotonic())
         await work_orders(desk, journal)
     journal.looked_at = now
     journal.fault, journal.faults = None, 0

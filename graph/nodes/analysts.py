@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents.contract import Analyst, AnalystContext, analyse
+from agents.contract import Analyst, AnalystContext, analyse, halted
 from domain.signals import Abstention, AnalystReport
 from graph.deps import Deps
 from graph.state import RunState
@@ -10,12 +10,18 @@ from graph.step import WHOLE_RUN, Done, Entry, OnFailure, Step
 
 
 def reading(analyst: Analyst) -> Step:
-    """The step of one analyst."""
+    """The step of one analyst. A kill switch set after the picture was taken holds all the same; that it did is what
+    the step logs, and a replay reads it there.
+    """
 
     async def read(state: RunState, deps: Deps) -> Done:
         snapshot = await deps.snapshots.get(state["snapshot_id"])
+        if analyst.name in await deps.desk.halted_agents():
+            return published(halted(analyst.name), state["snapshot_id"])
         context = AnalystContext(settings=deps.settings.signals, priced=lambda ticker: deps.priced.of(snapshot, ticker))
         report = await asyncio.to_thread(analyse, analyst, snapshot, context)
+        if analyst.name in await deps.desk.halted_agents():  # halted while it was thinking
+            report = halted(analyst.name)
         return published(report, state["snapshot_id"])
 
     return read

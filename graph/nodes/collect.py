@@ -1,12 +1,16 @@
 """Freeze one picture of the world and decide the regime."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from domain.errors import UsageError
-from domain.snapshot import MarketSnapshot
+from domain.risk import Restraint
+from domain.snapshot import DeskContext, MarketSnapshot
 from graph.deps import Deps
 from graph.state import RunState
 from graph.step import WHOLE_RUN, Done, Entry
+from risk.rules.nlv_known import NlvKnownRule
+from risk.state import restraints
 from signals.regime import read_regime
 
 
@@ -27,6 +31,7 @@ async def collect(state: RunState, deps: Deps) -> Done:
                 f"The {market.feed} feed knows none of {', '.join(run.watchlist)}.", remedy="Check the names."
             )
         desk = await deps.desk.context(run.as_of, market)
+        desk = await deps.desk.restrain(desk, _restraints(desk, run.as_of, deps))
         stored = await deps.snapshots.put(MarketSnapshot(market=market, desk=desk))
         snapshot_id = stored.snapshot_id
         await deps.runs.remember_snapshot(run.run_id, snapshot_id)
@@ -44,11 +49,13 @@ async def collect(state: RunState, deps: Deps) -> Done:
         "nlv": desk.book.nlv,
         "trading_state": desk.trading_state,
     }
+    found = _restraints(desk, run.as_of, deps)
     entries = (
         Entry(WHOLE_RUN, "settings", deps.settings),
         Entry(WHOLE_RUN, "request", run),
         Entry(WHOLE_RUN, "snapshot", picture, inputs={"snapshot": snapshot_id}),
         Entry(WHOLE_RUN, "regime", regime, inputs={"snapshot": snapshot_id}),
+        *([Entry(WHOLE_RUN, "restraints", found, inputs={"snapshot": snapshot_id})] if found else []),
     )
     contracts = sum(len(chain) for chain in market.chains.values())
     return Done(
@@ -56,3 +63,7 @@ async def collect(state: RunState, deps: Deps) -> Done:
         entries=entries,
         summary=f"{len(market.chains)} chains, {contracts:,} contracts, regime {regime.regime}",
     )
+
+
+def _restraints(desk: DeskContext, as_of: datetime, deps: Deps) -> tuple[Restraint, ...]:
+    return restraints(desk, as_of=as_of, hard=deps.settings.risk.hard, max_nlv_age_s=NlvKnownRule().max_age_seconds)

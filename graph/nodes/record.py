@@ -14,6 +14,7 @@ async def record(state: RunState, deps: Deps) -> Done:
     reports = state.get("reports", {})
     await deps.runs.publish_signals(run.run_id, [s for source in sorted(reports) for s in reports[source].signals])
     await deps.runs.publish_regime(run.run_id, state["regime"])
+    await deps.desk.keep_excursions(run.as_of, state.get("excursions", []))
     for outcome in outcomes:
         debate = state.get("debates", {}).get(outcome.ticker)
         if debate is not None:

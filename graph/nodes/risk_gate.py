@@ -1,19 +1,24 @@
 """Thesis pass: may anything be opened on this ticker at all?"""
 
+import asyncio
+
 from domain.debate import Verdict
 from domain.record import digest
 from graph.deps import Deps
 from graph.state import RunState
 from graph.step import WHOLE_RUN, Done, Entry
-from risk.facts import correlations_of, portfolio_of, view_of
+from risk.facts import correlations_of, measured_portfolio, view_of
 from risk.gate import decide
 
 
 async def risk_gate(state: RunState, deps: Deps) -> Done:
     """A decision per verdict, all checks recorded; conflict and no view end a ticker's path here."""
     snapshot = await deps.snapshots.get(state["snapshot_id"])
-    settings, portfolio = deps.settings.risk, portfolio_of(snapshot.desk, snapshot.as_of)
-    pairs = correlations_of(snapshot, settings, state.get("debates", {}))
+    settings, tickers = deps.settings.risk, sorted(state.get("debates", {}))
+    pairs = correlations_of(snapshot, settings, tickers)
+    portfolio = await asyncio.to_thread(
+        measured_portfolio, snapshot, settings, tickers, lambda ticker: deps.priced.of(snapshot, ticker)
+    )
     theses, refusals, entries = {}, {}, []
     for ticker, debate in sorted(state.get("debates", {}).items()):
         view = view_of(

@@ -13,13 +13,14 @@ async def stage(state: RunState, deps: Deps) -> Done:
     for key, allocation in state.get("allocations", {}).items():
         if not allocation.accepted:
             continue
-        opening = allocation.sized.candidate.intent == "open"
+        candidate = allocation.sized.candidate
+        argued = candidate.intent == "open" and candidate.purpose == "trade"
         order = staged_order(
             state["run"],
             state["snapshot_id"],
             allocation,
-            state["debates"].get(allocation.ticker) if opening else None,
-            state["composites"].get(allocation.ticker) if opening else None,
+            state["debates"].get(allocation.ticker) if argued else None,
+            state["composites"].get(allocation.ticker) if argued else None,
             deps.settings.order_life_minutes,
         )
         try:

@@ -13,8 +13,8 @@ from graph.deps import Deps
 from graph.state import RunState
 from graph.step import WHOLE_RUN, Done, Entry
 from options.legs import NoCandidate, candidates, drift_from_score
-from options.priced import ChainRefusal
-from options.selector import Event, NoStrategy, StrategyChoice, select
+from options.priced import ChainRefusal, PricedChain
+from options.selector import Event, NoStrategy, StrategyChoice, select, select_arbitrage
 from risk.correlation import Correlations
 from risk.facts import facts_of, portfolio_of, view_of
 from risk.sizing import UnitBudget, unit_budget
@@ -91,15 +91,19 @@ def propose(
         front_over_forward=stance.front_over_forward, allowed_families=settings.risk.families(regime),
         table=settings.strategies,
     )  # fmt: skip
+    riskless = boxes(signals, priced, settings.risk.families(regime))
     if isinstance(choices, NoStrategy):
-        return Proposal(stance, (), (), {}, f"{choices.code}: {choices.reason}")
+        if not riskless:
+            return Proposal(stance, (), (), {}, f"{choices.code}: {choices.reason}")
+        choices = ()
+    choices = (*choices, *riskless)
     score = composite.price_score if debate.agrees_with(composite.price_score) else 0.0
     drift = drift_from_score(score, stance.forecast_vol, settings.legs)
     view = view_of(
         "final", ticker, market=snapshot.market, regime=regime, portfolio=portfolio_of(snapshot.desk, snapshot.as_of),
         pairs=NO_PAIRS, settings=settings.risk,
     )  # fmt: skip
-    budget = unit_budget(view, settings.risk)
+    budget = unit_budget(view, settings.risk.sizing)
     best: list[Candidate] = []
     misses: dict[str, str] = {}
     for choice in choices:
@@ -114,6 +118,15 @@ def propose(
     ranked = tuple(sorted(best, key=lambda c: (-c.score, c.strategy, c.legs[0].symbol))[:BEST])
     refused = None if ranked else _no_legs(misses, budget)
     return Proposal(stance, choices, ranked, misses, refused)
+
+
+def boxes(signals: list[Signal], priced: PricedChain, families: frozenset[str]) -> tuple[StrategyChoice, ...]:
+    """Boxes, where an analyst counted some that pay for their costs: they need no view, and compete by score."""
+    parity = [s for s in signals if s.ticker == priced.ticker and s.edge_type == "parity_arbitrage"]
+    counts = [signal.metadata.get("profitable_boxes") for signal in parity]
+    pays = any(isinstance(count, int) and count > 0 for count in counts)
+    found = select_arbitrage(signalled=pays, european=bool(priced.chain.european.all()))
+    return () if isinstance(found, NoStrategy) else tuple(box for box in found if box.family in families)
 
 
 def _no_legs(misses: dict[str, str], budget: UnitBudget) -> str:

@@ -3,6 +3,8 @@
 from memory.tables.audit import DecisionTable, SealTable
 from memory.tables.base import Base
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
+from memory.tables.excursions import ExcursionTable
+from memory.tables.hedging import HedgeDebitTable, HedgeLimitTable, HedgeMonthTable
 from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
 from memory.tables.recall import MemoryFeedbackTable, MemoryTable, MemoryVectorTable
 from memory.tables.runs import ModelCallTable, RegimeTable, RunTable, SignalTable
@@ -15,7 +17,11 @@ __all__ = [
     "BookmarkTable",
     "CashFlowTable",
     "DecisionTable",
+    "ExcursionTable",
     "FillTable",
+    "HedgeDebitTable",
+    "HedgeLimitTable",
+    "HedgeMonthTable",
     "ItemTable",
     "MemoryFeedbackTable",
     "MemoryTable",

@@ -21,6 +21,7 @@ class OrderTable(Base):
     __table_args__ = (
         CheckConstraint(f"state IN ({STATES})", name="state"),
         CheckConstraint("intent IN ('open', 'close')", name="intent"),
+        CheckConstraint("purpose IN ('trade', 'hedge')", name="purpose"),
         Index(None, "account", "state"),
     )
 
@@ -38,6 +39,7 @@ class OrderTable(Base):
     reviewer: Mapped[str | None]
     reason: Mapped[str | None]
     payload: Mapped[StagedOrder] = mapped_column(RecordText(StagedOrder))
+    purpose: Mapped[str]
 
 
 class OrderEventTable(Base):

@@ -9,7 +9,9 @@ from memory.tables.base import Base
 
 
 class SwitchTable(Base):
-    """One row a use. `switch` is "trading", or "agent:NAME"; `account` is "*" for all."""
+    """One row a use. `switch` is "trading", "agent:NAME", or "desk:CAUSE" where the desk restrains itself; `account` is
+    "*" for all. `as_of` is the account's own instant that a "desk:CAUSE" speaks of, NULL for the others.
+    """
 
     __tablename__ = "switches"
 
@@ -20,3 +22,4 @@ class SwitchTable(Base):
     at: Mapped[datetime]
     actor: Mapped[str]
     reason: Mapped[str]
+    as_of: Mapped[datetime | None]

@@ -32,7 +32,6 @@ from options.strategies.put_ratio_backspread import PutRatioBackspread
 from options.strategies.short_box import ShortBox
 from options.strategies.structure import (
     MARGIN_RULES,
-    ExitRules,
     Family,
     GreekSigns,
     LegTemplate,
@@ -115,7 +114,6 @@ __all__ = [
     "MARGIN_RULES",
     "PROPOSABLE",
     "AnyStructure",
-    "ExitRules",
     "Family",
     "GreekSigns",
     "LegTemplate",

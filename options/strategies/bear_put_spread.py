@@ -10,7 +10,6 @@ from options.strategies.structure import (
     EVERY_VOL_VIEW,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -36,7 +35,6 @@ class BearPutSpread(Structure):
     width: WidthRange = (0.002, 0.08)
     bought_delta: DeltaRange = (0.4, 0.7)
     sold_delta: DeltaRange = (0.15, 0.45)
-    exits: ExitRules = ExitRules(take_profit=0.5, stop_loss=0.6, exit_dte=7)
 
     def search(self, priced: PricedChain) -> Rows:
         width = usd(self.width, priced.spot)

@@ -12,7 +12,6 @@ from options.strategies.structure import (
     NOT_CRISIS,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Ratios,
@@ -41,7 +40,6 @@ class BrokenWingButterfly(Structure):
     body_delta: DeltaRange = (0.3, 0.5)
     lower_over_upper: Ratios = (1.25, 3.0)  # how much wider the lower wing is
     max_abs_delta: float = Field(default=0.35, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.4, stop_loss=0.6, exit_dte=7)
 
     def search(self, priced: PricedChain) -> Rows:
         upper = usd(self.upper_width, priced.spot)

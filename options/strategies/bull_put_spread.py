@@ -9,7 +9,6 @@ from options.strategies.structure import (
     NOT_CRISIS,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -35,7 +34,6 @@ class BullPutSpread(Structure):
     width: WidthRange = (0.002, 0.08)
     bought_delta: DeltaRange = (0.02, 0.35)
     sold_delta: DeltaRange = (0.15, 0.4)
-    exits: ExitRules = ExitRules(take_profit=0.5, stop_loss=0.6, exit_dte=7)
 
     def search(self, priced: PricedChain) -> Rows:
         width = usd(self.width, priced.spot)

@@ -12,7 +12,6 @@ from options.strategies.structure import (
     NOT_CRISIS,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -45,7 +44,6 @@ class IronButterfly(Structure):
     bought_delta: DeltaRange = (0.01, 0.4)
     balance: float = Field(default=0.3, gt=0, le=1)  # how far the sold deltas may differ
     max_abs_delta: float = Field(default=0.15, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.25, stop_loss=0.6, exit_dte=14)
 
     def search(self, priced: PricedChain) -> Rows:
         window: dict[str, tuple[float, float]] = {

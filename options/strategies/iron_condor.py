@@ -12,7 +12,6 @@ from options.strategies.structure import (
     NOT_CRISIS,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -45,7 +44,6 @@ class IronCondor(Structure):
     bought_delta: DeltaRange = (0.01, 0.25)
     balance: float = Field(default=0.08, gt=0, le=1)  # how far the sold deltas may differ
     max_abs_delta: float = Field(default=0.1, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.5, stop_loss=0.6, exit_dte=14)
 
     def search(self, priced: PricedChain) -> Rows:
         window: dict[str, tuple[float, float]] = {

@@ -10,7 +10,6 @@ from options.strategies.structure import (
     EVERY_REGIME,
     Days,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -34,7 +33,6 @@ class LongCall(Structure):
     strategy: Literal["long_call"] = "long_call"
     dte: Days = (30, 90)
     delta: DeltaRange = (0.35, 0.65)
-    exits: ExitRules = ExitRules(take_profit=1.0, stop_loss=0.5, exit_dte=14)
 
     def search(self, priced: PricedChain) -> Rows:
         return stacked([singles(at.calls, self.delta) for at in expiries(priced, self.dte)], 1)

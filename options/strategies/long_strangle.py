@@ -13,7 +13,6 @@ from options.strategies.structure import (
     PUT,
     Days,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -39,7 +38,6 @@ class LongStrangle(Structure):
     delta: DeltaRange = (0.15, 0.4)
     balance: float = Field(default=0.08, gt=0, le=1)  # how far the two deltas may differ
     max_abs_delta: float = Field(default=0.15, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.5, stop_loss=0.5, exit_dte=14)
 
     def search(self, priced: PricedChain) -> Rows:
         return stacked(

@@ -11,7 +11,6 @@ from options.strategies.structure import (
     NOT_CRISIS,
     PUT,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -38,7 +37,6 @@ class PutButterfly(Structure):
     upper_width: WidthRange = (0.01, 0.06)
     body_delta: DeltaRange = (0.35, 0.65)
     max_abs_delta: float = Field(default=0.15, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.4, stop_loss=0.6, exit_dte=7)
 
     def search(self, priced: PricedChain) -> Rows:
         upper = usd(self.upper_width, priced.spot)

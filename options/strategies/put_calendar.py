@@ -13,7 +13,6 @@ from options.strategies.structure import (
     PUT,
     Days,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -39,7 +38,6 @@ class PutCalendar(Structure):
     gap: Days = (20, 60)  # days from front to back expiry
     delta: DeltaRange = (0.35, 0.65)
     max_abs_delta: float = Field(default=0.15, gt=0)
-    exits: ExitRules = ExitRules(take_profit=0.25, stop_loss=0.5, exit_dte=2)
 
     def search(self, priced: PricedChain) -> Rows:
         pairs = calendar_pairs(priced, front=self.dte, gap=self.gap)

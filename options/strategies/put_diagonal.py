@@ -10,7 +10,6 @@ from options.strategies.structure import (
     PUT,
     Days,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -38,7 +37,6 @@ class PutDiagonal(Structure):
     width: WidthRange = (0.005, 0.08)
     sold_delta: DeltaRange = (0.2, 0.4)
     bought_delta: DeltaRange = (0.45, 0.75)
-    exits: ExitRules = ExitRules(take_profit=0.3, stop_loss=0.5, exit_dte=2)
 
     def search(self, priced: PricedChain) -> Rows:
         width = usd(self.width, priced.spot)

@@ -10,7 +10,6 @@ from options.strategies.structure import (
     PUT,
     Days,
     DeltaRange,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -37,7 +36,6 @@ class PutRatioBackspread(Structure):
     width: WidthRange = (0.005, 0.15)
     sold_delta: DeltaRange = (0.4, 0.65)
     bought_delta: DeltaRange = (0.2, 0.4)
-    exits: ExitRules = ExitRules(take_profit=1.0, stop_loss=0.6, exit_dte=14)
 
     def search(self, priced: PricedChain) -> Rows:
         width = usd(self.width, priced.spot)

@@ -16,7 +16,6 @@ from domain.signals import VolView
 from options.strategies.structure import (
     FLAT,
     NOT_CRISIS,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     MarginRule,
@@ -45,7 +44,6 @@ class Recognised(Record):
     directions: frozenset[Verdict] = frozenset({FLAT})
     vol_views: frozenset[VolView] = frozenset({"short"})
     regimes: frozenset[Regime] = NOT_CRISIS
-    exits: ExitRules = ExitRules()
     note: str = Field(min_length=1)
 
     @property

@@ -11,7 +11,6 @@ from options.strategies.structure import (
     EVERY_REGIME,
     PUT,
     Days,
-    ExitRules,
     GreekSigns,
     LegTemplate,
     Rows,
@@ -42,7 +41,6 @@ class ShortBox(Structure):
     dte: Days = (1, 400)
     width: WidthRange = (0.002, 0.5)
     max_abs_delta: float = Field(default=0.05, gt=0)
-    exits: ExitRules = ExitRules(take_profit=None, stop_loss=None, exit_dte=None)  # held until it settles
 
     def search(self, priced: PricedChain) -> Rows:
         width = usd(self.width, priced.spot)

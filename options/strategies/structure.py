@@ -99,14 +99,6 @@ class GreekSigns(NamedTuple):
     theta: int
 
 
-class ExitRules(Record):
-    """When an open position of this type is left, whichever comes first. None: that rule does not apply."""
-
-    take_profit: float | None = Field(default=0.5, gt=0)  # share of max profit; of the debit where that is open
-    stop_loss: float | None = Field(default=0.6, gt=0, le=1)  # share of max loss
-    exit_dte: int | None = Field(default=7, ge=0)  # calendar days before the first expiry
-
-
 class Structure(Record):
     """A defined-risk structure as data, one that may be proposed. Fields are the search window, loadable from YAML;
     class variables are what the type *is*. A subclass adds a `Literal` tag and `search`.
@@ -126,7 +118,6 @@ class Structure(Record):
     strategy: str
     dte: Days = (20, 60)  # of the front expiry
     max_abs_delta: float = Field(default=1.0, gt=0)  # per share of one unit
-    exits: ExitRules = ExitRules()
 
     @abstractmethod
     def search(self, priced: PricedChain) -> Rows:

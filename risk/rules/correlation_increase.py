@@ -1,5 +1,6 @@
 """How much one more underlying makes the book move as one."""
 
+from math import isfinite
 from typing import Literal
 
 from pydantic import Field
@@ -18,15 +19,20 @@ class CorrelationIncreaseRule(Record):
     limit: float = Field(default=0.05, ge=0)
 
     def check(self, view: RiskView) -> Check | None:
-        """Final pass only: without an order there is no increase."""
-        if view.closing or view.order is None:
+        """Final pass only: without an order there is no increase. A hedge moves against what is held: that its name is
+        correlated is its point.
+        """
+        if view.closing or view.hedging or view.order is None:
             return None
-        before: dict[str, float] = {}
-        for exposure in view.portfolio.exposures:
-            before[exposure.ticker] = before.get(exposure.ticker, 0.0) + float(exposure.worst_case)
+        before = view.portfolio.worst_case_by_ticker
         after = dict(before)
         added = float(view.order.candidate.max_loss) * view.order.units
         after[view.ticker] = after.get(view.ticker, 0.0) + added
+        if not isfinite(view.portfolio.worst_case):
+            return view.finding(
+                self.rule, measured=None, limit=self.limit, unit="correlation", passed=False,
+                detail=f"worst cases weigh the names, and one has no bound: {view.portfolio.unbounded}",
+            )  # fmt: skip
         if len(after) < FROM_UNDERLYINGS:
             rise, detail = 0.0, f"{len(after)} underlying(s): counts from the third"
         else:

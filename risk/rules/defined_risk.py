@@ -4,28 +4,43 @@ from typing import Literal
 
 from domain.record import Record
 from domain.risk import Check
-from options.payoff import is_defined_risk
+from risk.naked import fill_sequence, only_reduces, uncovered, worst_moment
 from risk.view import RiskView
 
 
 class DefinedRiskRule(Record):
-    """Every short leg is covered, proven from the legs themselves and not from the strategy's name."""
+    """No short option is uncovered at any moment of the order's life, proven from its legs and not from its name.
+
+    An opening order stands on its own: nothing that is held may cover it. A closing one may trade nothing but what its
+    structure holds, and may uncover nothing that this structure covers; see `risk.naked`.
+    """
 
     rule: Literal["defined_risk"] = "defined_risk"
 
     def check(self, view: RiskView) -> Check | None:
-        """Final pass only. Closing orders buy back shorts and sell longs that the book holds."""
-        if view.closing or view.order is None:
+        """Final pass only."""
+        if view.order is None:
             return None
-        legs = view.order.candidate.legs
-        shorts = sum(-leg.quantity for leg in legs if leg.quantity < 0)
-        naked = 0 if is_defined_risk(legs) else shorts
+        candidate, sequence = view.order.candidate, fill_sequence(view.order.candidate.legs, view.order.units)
+        if not view.closing:
+            naked = worst_moment((), sequence)
+            return self._finding(
+                view, naked, True, f"{candidate.strategy}: loss bounded at {candidate.max_loss} USD per unit"
+            )
+        held = view.portfolio.held(order_id=view.closes)
+        naked = worst_moment(held, sequence) - uncovered(held)
+        if not only_reduces(held, sequence):
+            return self._finding(view, naked, False, f"closes more than {view.closes or 'the book'} holds")
+        return self._finding(view, naked, True, f"closes part or all of {view.closes}, shorts first")
+
+    def _finding(self, view: RiskView, naked: int, possible: bool, detail: str) -> Check:
+        limit = view.hard.naked_short_options
         return view.finding(
             self.rule,
             measured=float(naked),
-            limit=float(view.hard.naked_short_options),
+            limit=float(limit),
             unit="uncovered short options",
-            passed=naked <= view.hard.naked_short_options,
+            passed=possible and naked <= limit,
             hard=True,
-            detail=f"{view.order.candidate.strategy}: loss bounded at {view.order.candidate.max_loss} USD per unit",
+            detail=detail,
         )

@@ -14,12 +14,12 @@ class PositionAtRiskRule(Record):
     rule: Literal["position_at_risk"] = "position_at_risk"
 
     def check(self, view: RiskView) -> Check | None:
-        """Final pass only."""
+        """Final pass only; does not apply to closing orders."""
         if view.closing or view.order is None:
             return None
         crisis = view.regime is Regime.CRISIS
         limit = view.hard.position_at_risk_crisis if crisis else view.hard.position_at_risk
-        held = sum(float(e.worst_case) for e in view.portfolio.exposures if e.ticker == view.ticker)
+        held = view.portfolio.worst_case_by_ticker.get(view.ticker, 0.0)
         added = float(view.order.candidate.max_loss) * view.order.units
         detail = f"max loss {added:,.2f} USD" + (f" + {held:,.2f} USD held in {view.ticker}" if held else "")
         return view.share_of_nlv(self.rule, held + added, limit, detail=detail, hard=True)

@@ -15,8 +15,10 @@ class RegimeFamilyRule(Record):
     allowed: dict[Regime, tuple[str, ...]]
 
     def check(self, view: RiskView) -> Check | None:
-        """A regime that the table does not name permits nothing. Does not apply to closing orders."""
-        if view.closing:
+        """A regime that the table does not name permits nothing. Does not apply to closing orders
+        and hedges.
+        """
+        if view.closing or view.hedging:
             return None
         allowed = self.allowed.get(view.regime, ())
         family = view.order.candidate.family if view.order else None

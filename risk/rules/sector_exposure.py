@@ -17,7 +17,7 @@ class SectorExposureRule(Record):
         if view.closing:
             return None
         sector = view.facts.sector
-        present = sum(float(e.worst_case) for e in view.portfolio.exposures if e.sector == sector)
+        present = view.portfolio.worst_case_by_sector.get(sector, 0.0)
         added = float(view.order.candidate.max_loss) * view.order.units if view.order else 0.0
         return view.share_of_nlv(
             self.rule,

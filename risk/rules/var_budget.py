@@ -9,15 +9,18 @@ from risk.view import RiskView
 
 
 class VarBudgetRule(Record):
-    """1-day 95 % VaR ≤ budget × NLV. The sum of worst-case losses stands in for VaR: it bounds it from above,
-    because no day can lose more than everything at risk.
+    """1-day 95 % VaR ≤ budget × NLV, by full revaluation of the book, and of the order, in joint historical scenarios.
+
+    However many units of the order fill, VaR stays within the budget; where what is held stands above it already, it
+    suffices that all units bring it back and none lift it. What cannot be revalued counts at its worst case, and the
+    sum of worst cases bounds the whole: no day can lose more than everything at risk.
     """
 
     rule: Literal["var_budget"] = "var_budget"
     budget: dict[Regime, float]  # share of NLV
 
     def check(self, view: RiskView) -> Check | None:
-        """Thesis pass asks for headroom now, final pass for the book after the trade."""
+        """Thesis pass asks for the present VaR, final pass for that after the trade."""
         if view.closing:
             return None
         budget = self.budget.get(view.regime)
@@ -26,8 +29,17 @@ class VarBudgetRule(Record):
                 self.rule, measured=None, limit=None, unit="share of NLV", passed=False,
                 detail=f"no VaR budget is set for {view.regime}",
             )  # fmt: skip
-        added = float(view.order.candidate.max_loss) * view.order.units if view.order else 0.0
-        detail = f"bound: worst case of {len(view.portfolio.exposures)} structures {view.portfolio.worst_case:,.2f} USD"
-        if view.order:
-            detail += f" + this order {added:,.2f} USD"
-        return view.share_of_nlv(self.rule, view.portfolio.worst_case + added, budget, detail=detail)
+        found, restores = view.portfolio.value_at_risk, False
+        if view.order is not None:
+            filling, allowed = view.portfolio.value_at_risk_with(view.order), budget * (view.portfolio.nlv or 0.0)
+            found = max(filling, key=lambda var: var.usd)
+            restores = allowed < found.usd <= view.portfolio.value_at_risk_filled.usd and filling[-1].usd <= allowed
+            found = filling[-1] if restores else found
+        detail = f"{found.usd:,.2f} USD in one day of twenty, {found.observations} joint scenarios"
+        if restores:
+            detail += "; brings the book back within its budget"
+        if found.assumed:
+            detail += f"; worst case stands in for {', '.join(found.assumed)}"
+        if found.capped:
+            detail += "; bounded by the sum of worst cases"
+        return view.share_of_nlv(self.rule, found.usd, budget, detail=detail)

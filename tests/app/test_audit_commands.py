@@ -18,7 +18,7 @@ def test_the_list_has_every_run_with_its_orders_and_the_head_of_the_chain(audite
     code, out, _ = audited.desk(capsys, "audit", "list")
     assert audited.run_id in out
     assert run["head_hash"][:8] in out
-    assert audited.json(capsys, "audit", "list", "--feed", "recorded") == (0, {"runs": []})
+    assert audited.json(capsys, "audit", "list", "--feed", "recorded") == (0, {"runs": [], "switches": []})
 
 
 def test_the_story_of_a_run_fits_a_screen_and_goes_from_signals_to_orders(audited, capsys):

@@ -26,6 +26,12 @@ async def test_positions_are_marked_at_mid_and_add_up(desk, staged):
     assert {structure["state"] for structure in book["structures"]} == {"open", "staged"}
     assert book["worst_case"] == pytest.approx(sum(structure["worst_case"] for structure in book["structures"]))
     assert book["realised"] == 0
+    (fared,) = book["since_entry"]
+    assert (fared["order_id"], fared["units"], fared["opened_units"]) == (staged.order_id, staged.units, staged.units)
+    assert fared["profit"] * fared["units"] == pytest.approx(gained, abs=0.01)
+    assert (fared["best"], fared["worst"]) == (max(fared["profit"], 0.0), min(fared["profit"], 0.0))
+    assert fared["worst_r"] == pytest.approx(fared["worst"] * staged.units / float(staged.max_loss), abs=1e-9)
+    assert (fared["stop"], fared["target"], fared["sessions_held"]) == (None, None, 0)
 
 
 async def test_greeks_are_those_of_what_is_held_in_dollars(desk, staged):
@@ -83,3 +89,29 @@ async def test_runs_see_greeks_of_what_is_held_so_that_limits_can_be_checked(des
     assert context.exposures[0].greeks is not None
     assert context.book.nlv is not None
     assert context.exposures[0].worst_case == Decimal(staged.max_loss)
+
+
+async def test_the_screen_says_how_each_structure_fared_and_where_it_is_left(desk, staged):
+    import io
+
+    from rich.console import Console
+
+    from app.screens.book import show_book
+
+    await approve(desk, staged.order_id, at=None, reviewer="ann")
+    book = await account_book(desk)
+    book["since_entry"][0] |= {
+        "best": 125.0, "best_r": 0.32, "profit": None, "profit_r": None, "opened_units": 9, "units": 2, "stop": 0.0,
+        "stop_rule": "break_even",
+    }  # fmt: skip
+    shown = {}
+    for width in (80, 110):
+        screen = Console(file=io.StringIO(), width=width)
+        show_book(screen, book)
+        shown[width] = screen.file.getvalue()
+        assert "2/9" in shown[width]
+        assert "unknown" in shown[width]
+        assert max(len(line.rstrip()) for line in shown[width].splitlines()) <= width
+    assert "+125.00 (+0.32R)" in shown[110]
+    assert "+0.00 break even" in shown[110]
+    assert "0.32R" not in shown[80]

@@ -15,12 +15,14 @@ from app.cli import app
 from app.cli.outcome import guarded
 from app.clock import WallClock
 from app.screens.doctor import show_findings
-from app.services.doctor import Finding, calendar, credentials, database_findings, examine, feeds, machine
+from app.services.doctor import Finding, calendar, credentials, database_findings, examine, feeds, machine, switches
 from app.settings import Environment
 from app.wiring import configuration
+from domain.risk import Restraint, TradingState
 from feeds.library import MarketLibrary
 from memory.engine import conninfo
 from memory.privileges import refused_changes
+from memory.switches import Switches
 from tests.support.market_server import Reply, cboe_document, market_server
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)  # a Saturday
@@ -244,3 +246,22 @@ async def test_a_filled_library_says_how_many_names_and_from_when_to_when(desk_h
     found = by_name(await feeds(chosen("recorded", desk_home, tmp_path)))["recorded"]
     assert (found.status, found.remedy) == ("ok", "")
     assert found.detail.startswith("1 sources, chains of 1 names from 2019-06-20 to 2019-06-21")
+
+
+async def test_the_doctor_says_whether_the_desk_trades_by_whose_word_and_who_is_silent(engine, database):
+    (found,) = await switches(database.pipeline_url)
+    assert (found.area, found.name, found.status) == ("trading", "everywhere", "ok")
+    assert found.detail.startswith("active, by installation since ")
+    kill = Switches(engine)
+    loss = Restraint(cause="daily_loss", measured=0.04, limit=0.03, detail="daily loss: 4 %")
+    await kill.restrain("simulated", [loss], as_of=NOW)
+    await kill.set_agent("social", halted=True, at=NOW, actor="ann", reason="spam")
+    names = [(each.name, each.status, each.detail) for each in await switches(database.pipeline_url)]
+    assert names[1:] == [
+        ("simulated", "warn", "reducing, by desk since 2026-11-21T15:00:00Z: daily loss: 4 %"),
+        ("agent social", "warn", "halted by ann: spam"),
+    ]
+    await kill.tighten(TradingState.HALTED, at=NOW, actor="ann", reason="stop")
+    halted = await switches(database.pipeline_url)
+    assert [(each.name, each.status) for each in halted] == [("everywhere", "warn"), ("agent social", "warn")]
+    assert "desk resume --reason" in halted[0].remedy

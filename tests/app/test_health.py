@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import httpx
+import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,6 +20,7 @@ from app.services.journal import Journal, RunEntry, findings_of
 from domain.audit import AuditEntry
 from domain.errors import DatabaseDown, FeedDown, MachineError, StorageFull
 from domain.risk import TradingState
+from memory.engine import conninfo
 from tests.support.serving import FRIDAY, document
 
 RUN = "simulated-20250102T1435-abcdef12"
@@ -92,8 +94,31 @@ async def test_halted_trading_and_a_halted_analyst_are_shown_and_do_not_take_the
     answer = await ask()
     parts = answer.json()["components"]
     assert answer.status_code == 200
-    assert (parts["trading"]["status"], parts["trading"]["detail"]) == ("warn", "halted: a drill")
+    assert (parts["trading"]["status"], parts["trading"]["detail"]) == (
+        "warn", "halted, by ann since 2026-11-20T14:30:00Z: a drill",
+    )  # fmt: skip
+    assert parts["trading"]["numbers"] == {
+        "state": "halted", "since": "2026-11-20T14:30:00Z", "by": "ann", "halted_agents": "flow",
+    }  # fmt: skip
     assert (parts["analyst_flow"]["status"], parts["analyst_social"]["status"]) == ("warn", "ok")
+    assert parts["analyst_flow"]["detail"] == "halted by ann since 2026-11-20T14:30:00Z: a drill"
+    families = {f.name: f for f in text_string_to_metric_families((await ask("/metrics")).text)}
+    assert {s.labels["state"]: s.value for s in families["desk_trading_state"].samples} == {
+        "active": 0.0, "reducing": 0.0, "halted": 1.0,
+    }  # fmt: skip
+    assert families["desk_trading_state_since_seconds"].samples[0].value == FRIDAY.timestamp()
+    assert {s.labels["agent"] for s in families["desk_agent_halted"].samples if s.value} == {"flow"}
+
+
+async def test_a_state_in_doubt_has_no_author_and_no_age(ask, superuser_url):
+    with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
+        link.execute("ALTER TABLE switches DISABLE TRIGGER ALL")
+        link.execute("DELETE FROM switches")
+    part = (await ask()).json()["components"]["trading"]
+    assert (part["status"], part["numbers"]["state"], part["numbers"]["since"]) == ("warn", "halted", None)
+    assert "any doubt means halted" in part["detail"]
+    families = {f.name for f in text_string_to_metric_families((await ask("/metrics")).text)}
+    assert "desk_trading_state_since_seconds" not in families
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_the_book_names_each_order_and_contract_in_full_at_80_columns():
         "account": "simulated", "as_of": "2025-01-02T14:40:00Z", "positions": [position], "cash": 1.0, "nlv": None,
         "unrealised": None, "realised": 0.0, "fees": 0.0, "structures": [], "held_as": [], "worst_case": 0.0,
         "trading_state": "active", "greeks": None,
+        "since_entry": [
+            {
+                "order_id": "O-PUJAQ7J4", "units": 10, "opened_units": 12, "days_held": 123.4, "days_to_expiry": 50.1,
+                "profit": -1032.25, "profit_r": -0.8, "best": 1250.5, "best_r": 1.1, "worst": -1100.75, "worst_r": -0.9,
+                "stop": -1200.0, "stop_rule": "trailing_stop", "target": 1500.0, "target_rule": "volatility_levels",
+            }
+        ],
     }  # fmt: skip
     screen = io.StringIO()
     show_book(Console(file=screen, width=80, legacy_windows=False), book)
@@ -46,6 +53,7 @@ def test_the_book_names_each_order_and_contract_in_full_at_80_columns():
     assert all(word in shown for word in ("O-PUJAQ7J4", "GOOGL", "broken wing", "butterfly"))
     assert "2025-02-21 1127.5 call" in shown
     assert "-$102,190.00" in shown
+    assert all(word in shown for word in ("10/12", "123.4", "-1,032", "+1,250", "-1,101", "-1,200", "+1,500"))
     assert "…" not in shown
 
 

@@ -14,6 +14,7 @@ from app.services.review_edit import edit
 from domain.errors import Refused, UsageError
 from domain.order import OrderState
 from domain.risk import TradingState
+from tests.support.orders import order
 from tests.support.staging import OPENING, desk_at, stage_closing, stage_opening
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -147,10 +148,10 @@ async def test_no_opening_is_approved_while_trading_is_not_active(desk, staged, 
 async def test_the_order_under_test_is_counted_once_not_twice(desk):
     order = await stage_opening(desk, units=3)
     share = measured(order.checks, "var_budget")
-    assert 0.01 < share <= 0.02  # counted twice it would break the budget of two percent
+    assert 0 < share <= 0.02
     done = await approve(desk, order.order_id, at=None, reviewer="ann")
     again = next(check for check in done["recheck"]["checks"] if check["name"] == "var_budget")
-    assert again["measured"] == pytest.approx(share, rel=0.1)
+    assert again["measured"] == pytest.approx(share, rel=0.1)  # counted twice it would be twice that
 
 
 async def test_orders_staged_before_count_at_their_worst_and_later_ones_do_not(desk):
@@ -158,16 +159,18 @@ async def test_orders_staged_before_count_at_their_worst_and_later_ones_do_not(d
     second = await stage_opening(desk, units=1, name="two", ticker="XOM", strategy="bear_put_spread")
     assert await desk.orders.staged_after(first.order_id) == (second.order_id,)
     seen = await recheck(desk, first, at=OPENING + FIVE_MINUTES)
-    alone = float(max(first.max_loss, seen.fresh.max_loss * first.units))
-    assert measured(seen.decision.checks, "var_budget") == pytest.approx(alone / 100_000, rel=1e-3)
+    alone = seen.decision.checks
+    assert measured(alone, "max_positions") == 1
     done = await approve(desk, second.order_id, at=None, reviewer="ann")
-    again = next(check for check in done["recheck"]["checks"] if check["name"] == "var_budget")
-    both = float(first.max_loss + max(second.max_loss, Decimal(done["recheck"]["fresh"]["max_loss"])))
-    assert again["measured"] == pytest.approx(both / 100_000, rel=1e-3)
+    again = {check["name"]: check["measured"] for check in done["recheck"]["checks"]}
+    assert again["max_positions"] == 2
+    assert again["free_margin"] == pytest.approx(
+        measured(alone, "free_margin") - float(second.sized.candidate.margin) / 100_000, abs=2e-4
+    )
     assert await desk.state.exposed_tickers(OPENING) == ("JPM", "XOM")
-    seen = await recheck(desk, first, at=OPENING + FIVE_MINUTES)
-    filled = alone + float(second.max_loss)
-    assert measured(seen.decision.checks, "var_budget") == pytest.approx(filled / 100_000, rel=1e-3)
+    both = (await recheck(desk, first, at=OPENING + FIVE_MINUTES)).decision.checks
+    assert measured(both, "max_positions") == 2
+    assert measured(both, "free_margin") < measured(alone, "free_margin")
 
 
 async def test_a_closing_order_passes_the_reduced_checks_and_realises(desk, staged):
@@ -209,25 +212,48 @@ async def test_ten_contracts_need_no_large_and_more_need_a_reason(desk, staged):
         await approve(desk, staged.order_id, at=None, reviewer="ann", large=True, reason="hedge")
 
 
-async def test_a_hedge_beyond_ten_contracts_is_approved_only_as_large_with_a_reason(desk, staged):
-    sized = staged.sized
-    caps = tuple(cap.model_copy(update={"units": 11}) for cap in sized.sizing.caps)
-    cheap = sized.candidate.model_copy(update={"max_loss": Decimal(100)})
-    hedge = staged.model_copy(
-        update={
-            "order_id": "O-HEDGE",
-            "sized": sized.model_copy(
-                update={"candidate": cheap, "sizing": sized.sizing.model_copy(update={"units": 11, "caps": caps})}
-            ),
-        }
+async def stage_hedge(desk, units=11):
+    """A hedge on a cheap underlying: beyond ten contracts, within every other limit."""
+    return await stage_opening(
+        desk, units=units, ticker="PFE", doctor=lambda found: found.model_copy(update={"purpose": "hedge"})
     )
-    await desk.orders.stage(hedge)
-    await reject(desk, staged.order_id, at=None, reviewer="ann", reason="only the hedge")
+
+
+async def test_a_hedge_beyond_ten_contracts_is_approved_only_as_large_with_a_reason(desk):
+    hedge = await stage_hedge(desk)
     with pytest.raises(UsageError, match="needs a reason"):
-        await approve(desk, "O-HEDGE", at=None, reviewer="ann", large=True)
-    with pytest.raises(Refused) as error:
-        await approve(desk, "O-HEDGE", at=None, reviewer="ann")
-    assert "contracts_per_order" in str(error.value)
+        await approve(desk, hedge.order_id, at=None, reviewer="ann", large=True, reason=" ")
+    with refused("contracts_per_order") as error:
+        await approve(desk, hedge.order_id, at=None, reviewer="ann", reason="tail risk")
+    assert (error.value.measured, error.value.limit) == (11, 10)
+    assert "--large --reason" in str(error.value)
+    assert (await desk.orders.get(hedge.order_id)).state is OrderState.STAGED
+    done = await approve(desk, hedge.order_id, at=None, reviewer="ann", large=True, reason="tail risk")
+    assert done["execution"]["state"] in ("filled", "cancelled")
+    (row,) = [row for row in await desk.audit.rows(hedge.run_id) if row.entry.kind == "approve v1"]
+    assert row.entry.output["override"] == {
+        "rule": "contracts_per_order", "measured": 11, "limit": 10, "reason": "tail risk",
+    }  # fmt: skip
+    assert (row.entry.output["reviewer"], row.entry.author) == ("ann", "human")
+    assert [kind for kind, _ in await kinds(desk, hedge)] == ["approve v1", "approve v1", "fill v1"]  # refused first
+    assert (await desk.audit.verify()).sound
+
+
+async def test_a_trade_is_never_approved_as_large_whatever_the_reason(desk, staged):
+    await desk.orders.stage(order("beside", ticker=staged.ticker, units=8, at=OPENING, run_id=staged.run_id))
+    await desk.orders.approve("beside", at=OPENING, reviewer="bob")
+    strict = dataclasses.replace(desk, configuration=within_nine(desk.configuration))
+    with refused("contracts_per_order") as error:
+        await approve(strict, staged.order_id, at=None, reviewer="ann", large=True, reason="I want to")
+    assert (error.value.measured, error.value.limit) == (10, 9)
+    assert "only a hedge" in str(error.value)
+
+
+def within_nine(configuration):
+    risk = configuration.graph.risk
+    hard = risk.hard.model_copy(update={"contracts_per_order": 9})
+    graph = configuration.graph.model_copy(update={"risk": risk.model_copy(update={"hard": hard})})
+    return dataclasses.replace(configuration, graph=graph)
 
 
 async def test_an_order_is_found_in_whichever_account_holds_it(desk, staged, engine, database):

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from sqlalchemy import make_url
 
-from app.cli.options import premium
-from app.cli.review import _decided, _reviewer
+from app.cli.options import person, premium
+from app.cli.review import _decided
 from app.screens.decision import show_decision
 from app.screens.order import show_order, show_orders
 from app.screens.payoff import HEIGHT, picture
@@ -34,7 +34,7 @@ def rendered(show, document, **options):
     return screen.file.getvalue()
 
 
-def test_the_day_of_a_reviewer(home, capsys, staged):
+def test_the_day_of_aperson(home, capsys, staged):
     code, listed = home.json(capsys, "review", "list")
     assert (code, [order["order_id"] for order in listed["orders"]]) == (0, [staged.order_id])
     code, out, _ = home.desk(capsys, "review", "show", staged.order_id[:5])
@@ -88,7 +88,7 @@ def test_a_second_decision_is_refused_in_one_sentence(home, capsys, staged):
         (["review", "reject", "ORDER"], "--reason"),
         (["review", "approve", "ORDER", "--at", "2025-01-02T14:50:00"], "no UTC offset"),
         (["review", "approve", "ORDER", "--at", "2025-01-01T14:50:00Z"], "is before that"),
-        (["review", "approve", "ORDER", "--by", " "], "Nobody is named as the reviewer"),
+        (["review", "approve", "ORDER", "--by", " "], "Nobody is named for this decision"),
         (["book", "--at", "2024-01-01T00:00:00Z", "--feed", "cboe"], "no other time than now"),
     ],
 )
@@ -103,14 +103,14 @@ def test_whoever_is_logged_in_is_the_reviewer_and_nobody_is_refused(monkeypatch)
     import getpass
 
     monkeypatch.setattr(getpass, "getuser", lambda: "carol")
-    assert _reviewer(None) == "carol"
+    assert person(None) == "carol"
 
     def nobody():
         raise OSError("no such user")
 
     monkeypatch.setattr(getpass, "getuser", nobody)
     with pytest.raises(UsageError, match="--by"):
-        _reviewer(None)
+        person(None)
 
 
 def test_a_premium_is_exact_to_the_digit():
@@ -124,7 +124,7 @@ async def test_one_order_fits_one_screen(desk, strategy):
     document = await shown(desk, order.order_id, at=None)
     json.dumps(document, allow_nan=False)
     lines = rendered(show_order, document, desk="desk").rstrip("\n").split("\n")
-    assert len(lines) <= 45
+    assert len(lines) <= 50
     assert max(len(line) for line in lines) <= 100
     text = "\n".join(lines)
     assert all(check.name.replace("_", " ") in text for check in order.checks)

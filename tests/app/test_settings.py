@@ -56,6 +56,32 @@ def test_an_overlay_changes_only_the_keys_it_names(own):
         ("risk_matrix", "hard: {contracts_per_order: 50}\n", ["risk_matrix.yaml", "hard.contracts_per_order", "10"]),
         ("risk_matrix", "hard: {naked_short_options: 1}\n", ["hard.naked_short_options"]),
         ("signals", "rank: {top_n: 0}\n", ["signals.yaml", "rank.top_n"]),
+        (
+            "position_rules",
+            "default: [{rule: stop_los, share: 0.5}]\n",
+            ["position_rules.yaml", "default.0", "'stop_los'", "'stop_loss'", "'exit_dte'", "'any_of'"],
+        ),
+        (
+            "position_rules",
+            "strategies: {iron_condor: [{rule: stop_loss, shar: 0.5}]}\n",
+            ["strategies.iron_condor.0.stop_loss.shar'", "known here: of, rule, share", "share: Field required"],
+        ),
+        (
+            "position_rules",
+            "default: [{rule: any_of, of: [{rule: exit_dte, dayz: 1, days: 1}]}]\n",
+            ["default.0.any_of.of.0.exit_dte.dayz", "known here: days, leg, rule"],
+        ),
+        ("position_rules", "default: [{rule: stop_loss, share: many}]\n", ["stop_loss.share", "valid number"]),
+        ("position_rules", "default: [{rule: stop_loss, share: -1}]\n", ["stop_loss.share", "greater than 0"]),
+        ("position_rules", "default: {rule: stop_loss}\n", ["position_rules.yaml", "default", "tuple"]),
+        ("position_rules", "families: {vertical: []}\n", ["families has no vertical", "credit_vertical"]),
+        ("position_rules", "strategies: {condor: []}\n", ["strategies has no condor", "iron_condor"]),
+        ("position_rules", "orders: [{rule: stop_loss}]\n", ["orders.0", "'stop_loss'", "'max_sector'"]),
+        (
+            "strategies",
+            "legs: {structures: [{strategy: iron_condor, exits: {}}]}\n",
+            ["strategies.yaml, legs", "structures.0.iron_condor.exits", "known here: balance"],
+        ),
     ],
 )
 def test_a_fault_is_one_sentence_that_names_file_and_key(own, file, text, says):

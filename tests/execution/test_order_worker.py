@@ -11,13 +11,13 @@ import pytest
 from domain.errors import FeedDown, MachineError
 from domain.order import OrderState
 from domain.risk import TradingState
-from execution.outbox import drain
+from execution.outbox import drain, withdraw
 from execution.paper import PaperBroker
 from execution.settings import PaperSettings
 from memory.orders import PostgresOrderStore
 from memory.outbox import PostgresOutbox
 from memory.switches import Switches
-from tests.support.orders import GOOD_QUOTES, HOUR, NOON, chain, order
+from tests.support.orders import GOOD_QUOTES, HOUR, NOON, chain, fill, order
 
 S = OrderState
 LATER = NOON + HOUR
@@ -164,13 +164,77 @@ async def test_a_broker_that_does_not_answer_is_asked_again_under_the_same_key(s
     assert await states(store) == [S.STAGED, S.APPROVED, S.SUBMITTED, S.FILLED]
 
 
-async def test_what_a_broker_may_have_heard_of_is_not_cancelled_by_a_halt_but_waits(store, outbox, engine):
+@pytest.mark.parametrize("by", ["the worker", "the halt"])
+async def test_what_a_broker_may_have_heard_of_is_withdrawn_there_once_trading_is_halted(store, outbox, engine, by):
     await approved(store, "a")
     await drain(outbox, Counting(dies=True), FixedFeed(), FixedClock())
     await Switches(engine).set_trading(TradingState.HALTED, at=LATER, actor="ann", reason="stop")
     broker = Counting()
-    (sent,) = await drain(outbox, broker, FixedFeed(), FixedClock())
-    assert (sent.state, broker.asked) == (S.SUBMITTED, 0)
+    if by == "the worker":
+        (sent,) = await drain(outbox, broker, FixedFeed(), FixedClock())
+    else:
+        (sent,) = await withdraw(outbox, broker, FixedClock(), which=lambda _: True, reason="halted")
+    assert (sent.state, sent.units, broker.asked) == (S.CANCELLED, 0, 0)
+    assert await states(store) == [S.STAGED, S.APPROVED, S.SUBMITTED, S.CANCELLED]
+    assert await drain(outbox, broker, FixedFeed(), FixedClock()) == ()
+
+
+@pytest.mark.parametrize(
+    ("units", "steps"), [(1, [S.PARTIALLY_FILLED, S.CANCELLED]), (2, [S.FILLED])], ids=["in part", "whole"]
+)
+async def test_what_was_filled_before_the_withdrawal_is_booked(store, outbox, units, steps):
+    await approved(store, "a")
+
+    class Filled(Counting):
+        """Filled the order, and its answer was lost."""
+
+        async def withdraw(self, order, *, key, at):
+            return (fill(order, 4.05, 2.55, at=at, units=units),)
+
+    await drain(outbox, Counting(dies=True), FixedFeed(), FixedClock())
+    (sent,) = await withdraw(outbox, Filled(), FixedClock(), which=lambda _: True, reason="trading is halted")
+    assert (sent.state, sent.units) == (steps[-1], units)
+    assert sent.reason == f"filled {units} of 2 before it was withdrawn: trading is halted"
+    assert await states(store) == [S.STAGED, S.APPROVED, S.SUBMITTED, *steps]
+    assert [each.units for each in await store.fills("a")] == [units]
+
+
+async def test_an_order_is_withdrawn_only_when_named_and_when_the_broker_can_be_reached(store, outbox):
+    await approved(store, "a", "b")
+
+    class Gone(Counting):
+        async def withdraw(self, order, *, key, at):
+            raise MachineError("The broker is gone.")
+
+    await drain(outbox, Counting(dies=True), FixedFeed(), FixedClock())
+    (sent,) = await withdraw(outbox, Gone(), FixedClock(), which=lambda order: order.ticker == "T1", reason="halted")
+    assert (sent.order_id, sent.state) == ("b", S.SUBMITTED)
+    assert "does not answer" in sent.reason
+    assert [view.state for view in await store.list()] == [S.SUBMITTED, S.SUBMITTED]
+
+
+async def test_a_halt_waits_for_the_brokers_answer_and_sees_nothing_sent_after_it_returned(store, outbox, engine):
+    await approved(store, "a", "b")
+    switches, log, asked = Switches(engine), [], asyncio.Event()
+
+    class Slow(Counting):
+        async def submit(self, order, *, key, at, quotes):
+            asked.set()
+            await asyncio.sleep(0.3)
+            log.append(f"answered {key}")
+            return await super().submit(order, key=key, at=at, quotes=quotes)
+
+    async def halt():
+        await asked.wait()
+        assert (await switches.read("simulated")).trading_state is TradingState.ACTIVE
+        await switches.set_trading(TradingState.HALTED, at=LATER, actor="ann", reason="stop")
+        log.append("halted")
+
+    broker = Slow()
+    sent, _ = await asyncio.gather(drain(outbox, broker, FixedFeed(), FixedClock()), halt())
+    assert log == ["answered a/v1", "halted"]
+    assert [(one.order_id, one.state) for one in sent] == [("a", S.FILLED), ("b", S.CANCELLED)]
+    assert broker.asked == 1
 
 
 async def test_a_cancellation_that_comes_first_stands(store, outbox):

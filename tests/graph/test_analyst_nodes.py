@@ -59,6 +59,30 @@ async def test_an_analyst_halted_by_its_switch_is_silent_on_purpose(world, marke
     assert {s.source for s in desk.runs.signals.values()} == set(SOURCES) - {"technical"}
 
 
+async def test_a_switch_set_after_the_picture_was_taken_silences_an_analyst_before_it_reads(world, market, analysts):
+    analysts(technical={"error": AssertionError("it was asked")})
+    desk = world({"*": WEAK}, market=only(market, "SPY"), halted={"technical"})
+    (said,) = (await desk.run())["reports"]["technical"].abstentions
+    assert (said.code, said.ticker, said.detail) == ("halted", "*", "halted by the kill switch")
+
+
+async def test_a_switch_set_while_an_analyst_thinks_keeps_back_what_it_was_about_to_say(world, market, monkeypatch):
+    halted = set()
+
+    class Halting(ScriptedAnalyst):
+        def read(self, snapshot, ticker, context):
+            halted.add(self.name)
+            return super().read(snapshot, ticker, context)
+
+    scripted = [(Halting if name == "flow" else ScriptedAnalyst)(name, **UP) for name in SOURCES]
+    monkeypatch.setattr(graph.build, "ANALYSTS", tuple(scripted))
+    desk = world({"*": WEAK}, market=only(market, "SPY"), halted=halted)
+    state = await desk.run()
+    assert state["reports"]["flow"].signals == ()
+    assert [item.code for item in state["reports"]["flow"].abstentions] == ["halted"]
+    assert {s.source for s in desk.runs.signals.values()} == set(SOURCES) - {"flow"}
+
+
 async def test_the_order_in_which_analysts_finish_leaves_no_trace(world, market, analysts):
     picture = only(market, "SPY")
     states, digests = [], []

@@ -216,12 +216,14 @@ async def test_what_the_first_opening_takes_of_the_budget_is_gone_for_the_second
     ranked = [item.ticker for item in state["ranking"]]
     assert steps[ranked[0]] == "staged"
     assert set(steps.values()) & {"vetoed", "no_size"}
-    spent = sum(order.max_loss for order in desk.orders.staged.values())
-    assert spent + room_for_one.worst_case <= Decimal(2_000)
+    checks = [check for order in desk.orders.staged.values() for check in order.checks if check.name == "var_budget"]
+    assert all(0.0155 < check.measured <= 0.02 for check in checks), "the worst case of KO, which cannot be revalued"
+    assert all("worst case stands in for KO" in check.detail for check in checks)
 
 
 async def test_a_size_of_zero_names_the_cap_that_allows_no_unit(world, market, settings):
-    sizing = settings.risk.sizing.model_copy(update={"kelly_fraction": 1e-9})
+    kelly = settings.risk.sizing.kelly.model_copy(update={"fraction": 1e-9})
+    sizing = settings.risk.sizing.model_copy(update={"kelly": kelly})
     timid = settings.model_copy(update={"risk": settings.risk.model_copy(update={"sizing": sizing})})
     desk = world({"*": BULL}, settings=timid, market=only(market, "SPY"))
     found = await outcome(desk, "SPY")

@@ -9,7 +9,7 @@ from domain.book import CashFlow
 from domain.market import Bars
 from domain.order import OrderState
 from domain.regime import Regime, RegimeReading
-from domain.risk import TradingState
+from domain.risk import HardLimits, TradingState
 from domain.sessions import expiry_instant
 from domain.signals import Direction, Signal
 from memory.desk import PostgresDeskState
@@ -246,3 +246,42 @@ async def test_a_context_read_twice_is_the_same_to_the_byte(desk, store):
     at = NOON + HOUR
     quotes = market(at, chains={"SPY": chain(GOOD_QUOTES, at=at)})
     assert digest(await desk.context(at, quotes)) == digest(await desk.context(at, quotes))
+
+
+async def test_what_a_picture_shows_against_new_risk_restrains_the_account_and_the_context_says_so(desk, store, engine):
+    from risk.state import restraints
+
+    await open_position(store)
+    limits = {"hard": HardLimits(), "max_nlv_age_s": 60.0}
+    for at, chains, cause in ((NOON + HOUR, {}, "stale_data"), (NOON + 2 * HOUR, None, None)):
+        context = await desk.context(at, market(at, chains=chains))
+        found = restraints(context, as_of=at, **limits)
+        assert [each.cause for each in found] == ([cause] if cause else [])
+        context = await desk.restrain(context, found)
+        assert context.trading_state is (TradingState.REDUCING if cause else TradingState.ACTIVE)
+    uses = (await Switches(engine).history())[:2]
+    assert [(use.setting, use.actor, use.at) for use in uses] == [
+        ("active", "desk", NOON + 2 * HOUR), ("reducing", "desk", NOON + HOUR),
+    ]  # fmt: skip
+    assert await desk.halted_agents() == frozenset()
+    await Switches(engine).set_agent("flow", halted=True, at=NOON, actor="ann", reason="test")
+    assert await desk.halted_agents() == {"flow"}
+
+
+async def test_an_order_that_is_filled_without_its_fills_is_a_break(desk, store):
+    await store.stage(order())
+    state = S.STAGED
+    for step in (S.APPROVED, S.SUBMITTED, S.FILLED):
+        await store.transition("o-1", step, expect=state, at=NOON, reviewer="ann", reason=None)
+        state = step
+    assert (await desk.context(NOON, market())).breaks == ("order o-1 is filled with 0 of 2 units filled",)
+
+
+async def test_a_mark_made_overnight_does_not_move_the_baseline(desk, store):
+    friday_close = NOON - 3 * DAY + 4 * HOUR
+    await desk.context(friday_close - HOUR, market(friday_close - HOUR))
+    await desk.record_cash_flow(CashFlow(at=friday_close + HOUR, amount=Decimal(-9000), note="out"), key="d1")
+    for at in (friday_close + 2 * HOUR, NOON - 3 * HOUR):
+        assert (await desk.context(at, market(at))).book.nlv == 91_000
+    baseline = (await desk.context(NOON, market())).baseline
+    assert (baseline.nlv, "2026-02-27 20:00Z)" in baseline.source) == (91_000, True)

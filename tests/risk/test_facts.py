@@ -1,6 +1,6 @@
-"""What the gate is told: correlations with the worst case for what is missing, ages, events, exits."""
+"""What the gate is told: correlations with the worst case for what is missing, ages, events."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -15,7 +15,6 @@ from domain.risk import TradingState
 from domain.sessions import close_known_at
 from domain.snapshot import DeskContext, MarketSnapshot
 from risk.correlation import correlations
-from risk.exits import ExitLimits, days_to_first_expiry, exit_reason
 from risk.facts import correlations_of, facts_of, market_events_in_hours, portfolio_of, view_of
 from risk.gate import decide
 from tests.factories import AS_OF, exposure, risk_settings, sized, view
@@ -28,14 +27,6 @@ def bars(ticker, returns, start="2025-10-01"):
     close = 100 * np.exp(np.concatenate([[0.0], np.cumsum(returns)]))
     nothing = np.full(len(close), np.nan)
     return Bars(ticker, day, close_known_at(day), nothing, nothing, nothing, close, nothing, None)
-
-
-def test_correlation_equals_numpy_on_common_days():
-    rng = np.random.default_rng(5)
-    x, y = rng.normal(size=(2, 90)) * 0.01
-    pairs = correlations({"AAA": bars("AAA", x), "BBB": bars("BBB", y)}, ["AAA", "BBB", "ZZZ"])
-    assert pairs.between("BBB", "AAA") == pytest.approx(np.corrcoef(x[-60:], y[-60:])[0, 1])
-    assert pairs.known("AAA", "BBB")
 
 
 def test_too_few_returns_a_flat_series_or_a_hole_count_as_one():
@@ -143,35 +134,6 @@ def order(**changes):
         order_id="O-1", version=1, run_id="R", snapshot_id="S", staged_at=AS_OF, expires_at=AS_OF + timedelta(hours=4),
         sized=sized(2, **changes), limit_per_share=Decimal("1.20"), thesis=thesis, decision=decision,
     )  # fmt: skip
-
-
-LIMITS = ExitLimits(take_profit=0.5, stop_loss=0.6, exit_dte=14)
-
-
-@pytest.mark.parametrize(
-    ("profit", "rule"),
-    [("117.40", "take_profit"), ("117.39", None), ("-471.11", None), ("-471.12", "stop_loss"), (None, None)],
-)
-def test_profit_and_loss_exits_speak_exactly_at_their_limits(profit, rule):
-    found = exit_reason(order(), None if profit is None else Decimal(profit), LIMITS, as_of=AS_OF)
-    assert (found.rule if found else None) == rule
-
-
-def test_the_calendar_closes_before_the_first_expiry_even_without_quotes():
-    late = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)  # exactly 14 days before 16:00 New York on 20 March
-    assert days_to_first_expiry(order(), late) == pytest.approx(14)
-    assert exit_reason(order(), None, LIMITS, as_of=late).rule == "exit_dte"
-    assert exit_reason(order(), None, LIMITS, as_of=late - timedelta(minutes=1)) is None
-
-
-def test_open_profit_is_measured_against_the_debit():
-    found = exit_reason(order(max_profit=None), Decimal("400.00"), LIMITS, as_of=AS_OF)
-    assert found.rule == "take_profit"
-    assert "debit" in found.detail
-    assert (
-        exit_reason(order(), Decimal(10_000), ExitLimits(take_profit=None, stop_loss=None, exit_dte=None), as_of=AS_OF)
-        is None
-    )
 
 
 def test_an_order_cannot_be_staged_without_an_approving_final_decision():

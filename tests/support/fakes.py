@@ -10,13 +10,14 @@ from domain.audit import AuditEntry, Seal
 from domain.book import Baseline, Book
 from domain.debate import Debate, Memory
 from domain.errors import Refused, TamperError, UsageError
+from domain.excursion import Excursion
 from domain.experience import Lesson
 from domain.market import Chain, MarketData
 from domain.order import OrderState, OrderView, StagedOrder
 from domain.ports import DebateEngine
 from domain.record import digest
 from domain.regime import RegimeReading
-from domain.risk import TradingState
+from domain.risk import Restraint, TradingState
 from domain.run import RunRequest, RunRow
 from domain.signals import CompositeSignal, Signal
 from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
@@ -25,6 +26,7 @@ from graph.deps import Deps, GraphSettings, PricedSnapshots
 from graph.run import run_graph
 from graph.state import RunState
 from options.priced import ChainRefusal, PricedChain
+from risk.state import desired_state
 
 SEALED_AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -68,10 +70,26 @@ class MemorySnapshots:
 
 
 class MemoryDesk:
-    """A desk that stands as it was given."""
+    """A desk that stands as it was given; whoever is named in `halted` is halted after the picture was taken."""
 
-    def __init__(self, context: DeskContext) -> None:
+    def __init__(
+        self, context: DeskContext, halted: Sequence[str] = (), kept: dict[str, Excursion] | None = None
+    ) -> None:
         self.stands = context
+        self.halted = halted
+        self.kept = {} if kept is None else kept  # by order id, as the last run left them
+
+    async def keep_excursions(self, as_of: datetime, excursions: Sequence[Excursion]) -> None:
+        self.kept.update({item.order_id: item for item in excursions})
+
+    async def halted_agents(self) -> frozenset[str]:
+        return frozenset(self.halted)
+
+    async def restrain(self, context: DeskContext, found: Sequence[Restraint]) -> DeskContext:
+        desired = desired_state(found)
+        if desired is None or context.trading_state is not TradingState.ACTIVE:
+            return context
+        return context.model_copy(update={"trading_state": desired[0], "trading_state_reason": desired[1]})
 
     async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
         return self.stands
@@ -253,13 +271,15 @@ class World:
     memory: MemorySituations = field(default_factory=MemorySituations)
     watcher: Watcher = field(default_factory=Watcher)
     feed: FakeFeed | None = None
+    kept: dict[str, Excursion] = field(default_factory=dict)  # what held structures went through, by order id
+    halted: set[str] = field(default_factory=set)  # analysts halted since the picture was taken
 
     def deps(self) -> Deps:
         """The graph's context."""
         return Deps(
             feed=self.feed or FakeFeed(self.market),
             snapshots=self.snapshots,
-            desk=MemoryDesk(self.desk or flat_desk(self.market)),
+            desk=MemoryDesk(self.desk or flat_desk(self.market), self.halted, kept=self.kept),
             runs=self.runs,
             audit=self.audit,
             orders=self.orders,

@@ -25,8 +25,8 @@ from app.logs import configure
 from app.progress import Timings
 from app.services.runs import execute, unfinished
 from app.settings import Environment
-from app.versions import code_version
-from app.wiring import Configuration, Desk, configuration, fingerprint, open_desk
+from app.versions import code_version, fingerprint
+from app.wiring import Configuration, Desk, configuration, open_desk
 from domain.errors import DeskError
 from domain.order import OrderState
 from domain.run import RunRequest

@@ -20,7 +20,7 @@ from options.legs import candidates, closing, drift_from_score
 from options.selector import StrategyChoice
 from options.strategies import DEFAULTS
 from risk.allocator import allocate_exit
-from risk.facts import correlations_of, portfolio_of, view_of
+from risk.facts import correlations_of, measured_portfolio, view_of
 from risk.gate import decide
 from signals.regime import read_regime
 from signals.stance import read_stance
@@ -62,8 +62,11 @@ async def picture(desk, at, ticker=TICKER):
 
 def question(snapshot, settings, ticker=TICKER):
     regime = read_regime(snapshot.market, snapshot.desk.regime_history, settings.regime).regime
+    portfolio = measured_portfolio(
+        snapshot, settings.risk, (ticker,), lambda name: priced_chain(snapshot.market, name, settings.chain)
+    )
     return view_of(
-        "final", ticker, market=snapshot.market, regime=regime, portfolio=portfolio_of(snapshot.desk, snapshot.as_of),
+        "final", ticker, market=snapshot.market, regime=regime, portfolio=portfolio,
         pairs=correlations_of(snapshot, settings.risk, (ticker,)), settings=settings.risk,
     )  # fmt: skip
 

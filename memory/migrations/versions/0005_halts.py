@@ -1,4 +1,7 @@
-"""What halting and large approvals need to keep."""
+"""What halting and large approvals need to keep: whose instant a switch speaks of, and what an order is for."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0005"
 down_revision = "0004"
@@ -7,8 +10,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    return
+    op.add_column("switches", sa.Column("as_of", sa.DateTime(timezone=True)))
+    # Orders that were staged before there were hedges were all trades.
+    op.add_column("orders", sa.Column("purpose", sa.Text(), nullable=False, server_default="trade"))
+    op.alter_column("orders", "purpose", server_default=None)
+    op.create_check_constraint("purpose", "orders", "purpose IN ('trade', 'hedge')")
 
 
 def downgrade() -> None:
-    return
+    op.drop_column("orders", "purpose")
+    op.drop_column("switches", "as_of")

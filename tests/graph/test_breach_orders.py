@@ -1,0 +1,121 @@
+"""A book beyond its limits: every run proposes the smallest trade that brings it back, and a person decides."""
+
+from dataclasses import replace
+
+import pytest
+
+from domain.market import MarketData
+from domain.order import Exit
+from domain.regime import Regime
+from domain.risk import TradingState
+from tests.graph.test_exits import due, holding
+from tests.support.fakes import MemoryOrders, World, only
+from tests.support.scripted import BULL, WEAK, ScriptedDebate
+
+NAMES = ("JPM", "XOM")
+
+
+@pytest.fixture(scope="module")
+async def spreads(market: MarketData, settings):
+    """Bullish structures on two names that earlier runs staged, by ticker."""
+    found = {}
+    for name in NAMES:
+        world = World(market=only(market, name), settings=settings, debate=ScriptedDebate({"*": BULL}), run_id=name)
+        await world.run()
+        (found[name],) = world.orders.staged.values()
+    return found
+
+
+def delta_of(desk, ticker):
+    return next(e.greeks.delta for e in desk.exposures if e.ticker == ticker)
+
+
+def limited(settings, usd, nlv):
+    """The settings with `usd` of dollar delta allowed, and no bound on the SPX delta."""
+    shares = {"delta": usd / nlv, "spx_delta": 100.0}
+    soft = tuple(
+        rule.model_copy(update={"limit": dict.fromkeys(Regime, shares[rule.greek])})
+        if rule.rule == "portfolio_greek" and rule.greek in shares
+        else rule
+        for rule in settings.risk.soft
+    )
+    return settings.model_copy(update={"risk": settings.risk.model_copy(update={"soft": soft})})
+
+
+async def test_closing_what_is_held_restores_a_limit_before_anything_new_is_bought(world, market, settings, spreads):
+    order = spreads["JPM"]
+    held = holding(market, settings, order)
+    tight = limited(settings, abs(delta_of(held, "JPM")) * 0.4, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=tight, desk=held)
+    state = await desk.run()
+    (leaving,) = state["exits"]
+    assert isinstance(leaving, Exit)
+    assert (leaving.closes, leaving.reason.rule) == (order.order_id, "breach")
+    assert abs(leaving.reason.measured) > leaving.reason.limit
+    assert leaving.held == order.units
+    assert state["repairs"] == []
+    assert desk.audit.of("manage")["*", "breach"] == leaving
+    (staged,) = desk.orders.staged.values()
+    assert staged.closes == order.order_id
+    assert staged.thesis.text.startswith("breach: Restores delta ")
+
+
+async def test_a_limit_that_no_closing_restores_gets_a_new_trade_and_it_is_staged(world, market, settings, spreads):
+    held = holding(market, settings, *spreads.values())
+    deltas = [delta_of(held, name) for name in NAMES]
+    assert min(deltas) > 0 or max(deltas) < 0
+    tight = limited(settings, min(map(abs, deltas)) * 0.8, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=tight, desk=held)
+    state = await desk.run()
+    (repair,) = state["repairs"]
+    assert state["exits"] == []
+    assert repair.candidate.purpose == "hedge"
+    allocation = state["allocations"][f"{repair.candidate.ticker} restore"]
+    assert allocation.accepted, allocation.decision
+    assert (allocation.sized.units, allocation.sized.sizing.binding) == (repair.units, "restores")
+    (staged,) = [order for order in desk.orders.staged.values() if order.sized.candidate.purpose == "hedge"]
+    assert staged.units == repair.units
+    assert staged.closes is None
+    assert staged.thesis.engine == "rules"
+    assert staged.thesis.text.startswith("breach: Restores delta ")
+    assert staged.thesis.invalidation == "the limits that it restores hold without it"
+    spot = repair.candidate.spot
+    after = sum(deltas) + repair.units * repair.candidate.greeks.delta * spot
+    assert abs(after) <= min(map(abs, deltas)) * 0.8 * (1 + 1e-9)
+
+
+async def test_while_halted_a_new_trade_is_vetoed_and_says_so(world, market, settings, spreads):
+    halted = {"trading_state": TradingState.HALTED, "trading_state_reason": "as the test says"}
+    held = holding(market, settings, *spreads.values(), **halted)
+    tight = limited(settings, min(abs(delta_of(held, name)) for name in NAMES) * 0.8, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=tight, desk=held, orders=MemoryOrders(TradingState.HALTED))
+    state = await desk.run()
+    (repair,) = state["repairs"]
+    decision = state["allocations"][f"{repair.candidate.ticker} restore"].decision
+    assert {veto.name for veto in decision.vetoes} == {"trading_state"}
+    assert desk.orders.staged == {}
+
+
+async def test_what_leaves_anyway_needs_no_repair(world, market, settings, spreads):
+    order = spreads["JPM"]
+    held = holding(market, settings, order)
+    tight = limited(settings, abs(delta_of(held, "JPM")) * 0.4, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=due(tight, order.sized.candidate.strategy), desk=held)
+    state = await desk.run()
+    assert [leaving.reason.rule for leaving in state["exits"]] == ["exit_dte"]
+    assert desk.audit.of("manage")["*", "breach"] == "Every limit holds."
+
+
+async def test_a_limit_that_nothing_restores_is_said_and_what_has_no_quotes_is_left_alone(
+    world, market, settings, spreads
+):
+    held = holding(market, settings, *spreads.values())
+    impossible = limited(settings, 1e-6, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=impossible, desk=held)
+    state = await desk.run()
+    assert state["exits"] == state["repairs"] == []
+    assert desk.audit.of("manage")["*", "breach"].startswith("No single closing, long option or vertical")
+    gone = {name: chain for name, chain in market.chains.items() if name not in NAMES}
+    blind = world({"*": WEAK}, settings=impossible, desk=held, market=replace(market, chains=gone))
+    await blind.run()
+    assert blind.audit.of("manage")["*", "breach"].startswith(("Every limit holds", "No single closing"))
