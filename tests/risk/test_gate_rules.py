@@ -909,3 +909,9 @@ def test_a_regime_that_a_table_does_not_name_permits_nothing(rule, field, name):
     found = check(name, view(), SETTINGS.model_copy(update={"soft": soft}))
     assert not found.passed
     assert "neutral" in found.detail or name == "max_positions"
+
+
+@pytest.mark.parametrize("baseline", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_baseline_that_is_no_amount_bounds_no_loss(baseline):
+    found = check("daily_loss", view(portfolio=portfolio(baseline_nlv=baseline)))
+    assert (found.measured, found.passed) == (None, False)
