@@ -32,7 +32,7 @@ class DefinedRiskRule(Record):
         naked = worst_moment(held, sequence) - uncovered(held)
         if not only_reduces(held, sequence):
             return self._finding(view, naked, False, f"closes more than {view.closes or 'the book'} holds")
-        left = f"with {view.closes} closed so far, {uncovered_words((*held, *sequence))}"
+        left = f"after closing this much of {view.closes}, {uncovered_words((*held, *sequence))}"
         return self._finding(
             view, naked, True, left if naked > 0 else f"closes part or all of {view.closes}, shorts first"
         )
