@@ -10,7 +10,10 @@ from domain.contract import Leg
 from domain.record import Record
 
 Stage = Literal["thesis", "final"]
-Purpose = Literal["trade", "hedge"]  # only a hedge may be staged beyond the ten contracts
+Purpose = Literal["trade", "hedge", "repair"]
+"""A trade has a view; a hedge is asked for by a person, and it alone may be staged beyond the ten contracts; a repair
+is what the pipeline proposes to bring a book back within its limits.
+"""
 
 
 class TradingState(StrEnum):

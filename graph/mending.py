@@ -84,7 +84,7 @@ def _opening(found: Proposal, priced: PricedChain, snapshot: MarketSnapshot, dep
     )  # fmt: skip
     if isinstance(candidate, NoCandidate):
         return f"{found.reason} {found.ticker} cannot be priced: {candidate.detail}"
-    return Repair(candidate=candidate.model_copy(update={"purpose": "hedge"}), units=found.units)
+    return Repair(candidate=candidate.model_copy(update={"purpose": "repair"}), units=found.units)
 
 
 def broken(found: Proposal) -> tuple[Limit, ...]:

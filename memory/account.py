@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
+OPENING = "opening"
+"""Key of the entry that says with what cash an account was opened: no flow, and it stands whatever settings say."""
+
+
 @dataclass(frozen=True)
 class AccountHistory:
     """What is stamped at or before one instant. Orders by id; the rest ascending in time; of the NLV marks only
@@ -68,7 +72,8 @@ async def _fills(link: "AsyncConnection", account: str, as_of: datetime) -> tupl
 
 async def _cash_flows(link: "AsyncConnection", account: str, as_of: datetime) -> tuple[CashFlow, ...]:
     table = CashFlowTable
-    wanted = select(table.at, table.amount, table.note).where(table.account == account, table.at <= as_of)
+    flows = (table.account == account, table.at <= as_of, table.key != OPENING)
+    wanted = select(table.at, table.amount, table.note).where(*flows)
     rows = await link.execute(wanted.order_by(table.at, table.key))
     return tuple(CashFlow(**row) for row in rows.mappings())
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
+from domain.errors import ConfigError
 from domain.excursion import Excursion
 from domain.market import Chain, MarketData
 from domain.order import WORKING
@@ -18,7 +19,7 @@ from domain.regime import RegimeReading
 from domain.risk import DollarGreeks, Restraint
 from domain.signals import Signal
 from domain.snapshot import DeskContext
-from memory.account import AccountHistory, account_history
+from memory.account import OPENING, AccountHistory, account_history
 from memory.excursions import excursions_at, keep_excursions, peak_nlv
 from memory.forecasts import measured_forecasts
 from memory.recall_log import unlearned
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Pricer = Callable[[MarketData, str], PricedChain | ChainRefusal]
 REGIMES_KEPT = 250
 LONGEST_LIFE = timedelta(days=400)
+DAWN = datetime(2000, 1, 1, tzinfo=UTC)  # before any history: what an account was opened with is known at every instant
 
 
 class PostgresDeskState:
@@ -74,11 +76,13 @@ class PostgresDeskState:
         self._price = price
         self._switches = switches or Switches(engine)
         self._clock = clock
+        self._opened = False
 
     async def context(self, as_of: datetime, market: MarketData) -> DeskContext:
         """See the port. What becomes known on the way is kept: settlement prices of expired contracts, and the NLV,
         so that tomorrow has something to measure its loss from.
         """
+        await self._open()
         async with self._engine.connect() as link:
             await link.execution_options(isolation_level="REPEATABLE READ")
             history = await account_history(link, self._account, as_of)
@@ -137,7 +141,8 @@ class PostgresDeskState:
         )
 
     async def book(self, as_of: datetime, chains: Mapping[str, Chain | PricedChain]) -> Book:
-        """The book at `as_of`, valued on `chains`; keeps nothing."""
+        """The book at `as_of`, valued on `chains`; keeps nothing of it."""
+        await self._open()
         async with self._engine.connect() as link:
             history = await account_history(link, self._account, as_of)
         _, book = self._folded(history, history.settlements, as_of)
@@ -180,6 +185,26 @@ class PostgresDeskState:
         async with self._engine.begin() as link:
             made = insert(CashFlowTable).values(row).on_conflict_do_nothing().returning(CashFlowTable.key)
             return (await link.execute(made)).first() is not None
+
+    async def _open(self) -> None:
+        """Open the account with the starting cash of the settings, once and for all: every limit is a share of NLV, and
+        a setting that could still move it would move them. Raises `ConfigError` where the settings now differ.
+        """
+        if self._opened:
+            return
+        table, row = CashFlowTable, {"account": self._account, "key": OPENING, "note": "opening of the account"}
+        first = insert(table).values(**row, at=DAWN, amount=self._starting_cash).on_conflict_do_nothing()
+        async with self._engine.begin() as link:
+            await link.execute(first)
+            known = select(table.amount).where(table.account == self._account, table.key == OPENING)
+            opened_with = (await link.execute(known)).scalar_one()
+        if opened_with != self._starting_cash:
+            raise ConfigError(
+                f"The settings say a starting cash of {self._starting_cash:,.2f} USD, but account "
+                f"{self._account!r} was opened with {opened_with:,.2f} USD.",
+                remedy="Set starting_cash back in desk.yaml, or open a new account in another DESK_HOME.",
+            )
+        self._opened = True
 
     def _folded(
         self, history: AccountHistory, settlements: tuple[SettlementPrice, ...], as_of: datetime

@@ -17,6 +17,7 @@ from domain.audit import AuditEntry
 from domain.errors import TamperError, UsageError
 from domain.order import Fill
 from domain.record import Instant, Record
+from domain.units import dollars
 from memory.audit import append_entries
 from memory.tables.hedging import HedgeDebitTable, HedgeLimitTable, HedgeMonthTable
 from memory.tables.orders import FillTable, OrderTable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SYSTEM = "desk"  # the actor of debits that no person makes
 LOG = "hedging"  # the run id of what people do to a budget, in the decision log
+MOST = 10**9  # USD, of a month's budget and of one debit: whatever is kept is also shown to the cent
 LOCK = 7_120_301  # advisory, with the account: one writer of a budget at a time
 
 
@@ -72,10 +74,14 @@ class PostgresHedgeBudget:
             return await self._budget(link, at)
 
     async def set_limit(self, amount: Decimal, *, at: datetime, actor: str, reason: str) -> HedgeBudget:
-        """Allow `amount` USD a month from the month of `at` on. Raises `UsageError` without a name and a reason."""
+        """Allow `amount` USD a month from the month of `at` on. Raises `UsageError` without a name and a reason, for
+        less than nothing, more than `MOST`, or parts of a cent.
+        """
         _require_signed(actor, reason)
-        if not amount.is_finite() or amount < 0:
-            raise UsageError(f"{amount} is no budget.", remedy="Give dollars a month, zero or more.")
+        if not _in_cents(amount) or amount < 0:
+            raise UsageError(
+                f"{amount} is no budget.", remedy=f"Give dollars and cents a month, zero to {MOST:,}, e.g. 2500."
+            )
         async with self._engine.begin() as link:
             await self._alone(link)
             await self._roll(link, at)
@@ -90,8 +96,11 @@ class PostgresHedgeBudget:
         recorded before. Raises `TamperError` if that was another amount or instant, `UsageError` for what is no debit.
         """
         _require_signed(actor, note)
-        if not amount.is_finite() or amount <= 0:
-            raise UsageError(f"{amount} is nothing that was spent.", remedy="Give dollars, more than zero.")
+        if not _in_cents(amount) or amount <= 0:
+            raise UsageError(
+                f"{amount} is nothing that was spent.",
+                remedy=f"Give dollars and cents, more than zero and at most {MOST:,}.",
+            )
         if not key.strip():
             raise UsageError("A debit needs a key, so that it counts once.", remedy="Give e.g. the order's id.")
         async with self._engine.begin() as link:
@@ -222,3 +231,8 @@ class PostgresHedgeBudget:
 def _require_signed(actor: str, reason: str) -> None:
     if not actor.strip() or not reason.strip():
         raise UsageError("The hedge budget is not touched without a name and a reason.", remedy="Give both.")
+
+
+def _in_cents(amount: Decimal) -> bool:
+    """Whether `amount` is one of money: finite, not absurd, without parts of a cent."""
+    return amount.is_finite() and abs(amount) <= MOST and amount == dollars(amount)

@@ -85,7 +85,7 @@ class PostgresOrderStore:
             await rows.require_closable(link, self._account, order)
             await rows.log(link, view_of(staged), None, content_changed=True)
             await self._supersede(link, order)
-            if order.sized.candidate.purpose == "trade":
+            if order.sized.candidate.purpose != "hedge":
                 await size.require_within(link, self._account, order, self._contracts, at=order.staged_at)
         return True
 

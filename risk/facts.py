@@ -11,7 +11,8 @@ from domain.risk import Purpose, Stage
 from domain.snapshot import DeskContext, MarketSnapshot
 from options.priced import ChainRefusal, PricedChain
 from portfolio.betas import betas
-from portfolio.exposure import share_exposures
+from portfolio.exposure import OPEN, share_exposures
+from portfolio.valuation import structure_profit
 from risk.correlation import Correlations, correlations
 from risk.margins import book_margins
 from risk.measured import BookMeasures, structure_pnl
@@ -63,11 +64,17 @@ def measured_portfolio(
     )
     to_index = betas(market.bars, names, window=settings.var_window, minimum=settings.minimum_returns)
     pnl = structure_pnl(snapshot.desk.exposures, scenarios, priced)
-    measures = BookMeasures(scenarios, priced, pnl, to_index.by_ticker)
+    measures = BookMeasures(scenarios, priced, pnl, to_index.by_ticker, gains=gains_of(snapshot.desk))
     spots = {ticker: chain.spot for ticker, chain in priced.items()}
     margins = book_margins(snapshot.desk.book, snapshot.desk.exposures, spots, settings.margin)
     plain = portfolio_of(snapshot.desk, snapshot.as_of, market.sectors)
     return replace(plain, measures=measures, margins=margins)
+
+
+def gains_of(desk: DeskContext) -> dict[str, float]:
+    """USD made since entry by each held structure, by order id; without a usable quote it is left out."""
+    found = {e.order_id: structure_profit(desk.book, e.order_id) for e in desk.exposures if e.state == OPEN}
+    return {order_id: float(gain) for order_id, gain in found.items() if gain is not None}
 
 
 def facts_of(market: MarketData, ticker: str) -> TickerFacts:

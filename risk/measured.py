@@ -62,6 +62,7 @@ class BookMeasures:
     pnl: Mapping[Key, Floats]  # whole structure, USD, shape (n_scenarios,)
     betas: Mapping[str, float] = field(default_factory=dict)  # to SPX, by ticker; absent: not known
     _units: dict[Structure, Floats | None] = field(default_factory=dict, repr=False)  # of a unit, worked out once
+    gains: Mapping[str, float] = field(default_factory=dict)  # USD made since entry by what is held, by order id
 
     def with_exposure(self, exposure: Exposure) -> "BookMeasures":
         """Also the measure of `exposure`, where it can be had."""
@@ -81,11 +82,15 @@ class BookMeasures:
         """What `exposures` and `shares` are to every order's VaR."""
         part = BookPart(np.zeros(self.observations), 0.0, 0.0, frozenset())
         for exposure in exposures:
-            pnl = self.pnl.get(key_of(exposure))
-            part = part.plus(pnl, bound_of(exposure), exposure.ticker, sure=exposure.state == OPEN)
+            pnl, sure = self.pnl.get(key_of(exposure)), exposure.state == OPEN
+            part = part.plus(pnl, self._from_now(exposure) if sure else bound_of(exposure), exposure.ticker, sure=sure)
         for held in shares:
             part = part.plus(self._of_shares(held), bound_of(held), held.ticker, sure=True)
         return part
+
+    def _from_now(self, exposure: Exposure) -> float:
+        """What a held structure can still lose, USD: what it was opened with, and what it has gained since."""
+        return max(0.0, bound_of(exposure) + self.gains.get(exposure.order_id, 0.0))
 
     def _of_shares(self, held: ShareExposure) -> Floats | None:
         if self.scenarios is None or held.greeks is None or held.ticker not in self.scenarios.tickers:

@@ -48,6 +48,20 @@ def uncovered(held: Iterable[Trade], *, shares: int = 0) -> int:
     return naked + puts + max(0, calls - max(0, shares) // SHARES_PER_CONTRACT)
 
 
+def uncovered_words(held: Iterable[Trade]) -> str:
+    """Which short contracts `uncovered` counts, in words; "no short option is uncovered" if it counts none."""
+    net = _net(held)
+    found = [_left_open(-quantity, [leg]) for leg, quantity in net if quantity < 0 and not is_standard(leg)]
+    standard = [trade for trade in net if is_standard(trade.leg)]
+    for root, right in sorted({(leg.root, leg.right) for leg, _ in standard}):
+        same = [trade for trade in standard if (trade.leg.root, trade.leg.right) == (root, right)]
+        days = [_ends(leg) for leg, _ in same]
+        naked, day = max((-sum(quantity for leg, quantity in same if _ends(leg) >= day), day) for day in days)
+        if naked > 0:
+            found.append(_left_open(naked, [leg for leg, quantity in same if quantity < 0 and _ends(leg) >= day]))
+    return "; ".join(found) or "no short option is uncovered"
+
+
 def fill_sequence(legs: Iterable[Leg], units: int = 1) -> tuple[Trade, ...]:
     """`units` of the structure leg by leg: every buy before any sale, by symbol. Opening, the longs come first;
     closing, the shorts are bought back first.
@@ -81,6 +95,16 @@ def _net(trades: Iterable[Trade]) -> list[Trade]:
         before = total.get(leg.symbol, Trade(leg, 0))
         total[leg.symbol] = Trade(leg, before.quantity + quantity)
     return [trade for trade in total.values() if trade.quantity]
+
+
+def _left_open(naked: int, shorts: Sequence[Leg]) -> str:
+    """So many of `shorts`, which are of one root and right."""
+    right, strikes = shorts[0].right.value, sorted({leg.strike for leg in shorts})
+    named = ", ".join(f"{float(strike):g}" for strike in strikes)
+    verb = "is" if naked == 1 else "are"
+    if len(strikes) > 1:
+        return f"{naked} of the short {right}s {named} {verb} not covered"
+    return f"{naked} short {right}{'' if naked == 1 else 's'} {named} {verb} not covered"
 
 
 def _deficit(standard: Sequence[Trade], root: str, right: Right) -> int:

@@ -58,7 +58,7 @@ class RiskView:
         """Whether the order protects what is held: rules about which trades to take do not speak of it, those about
         what may be lost do.
         """
-        return self.order is not None and self.order.candidate.purpose == "hedge"
+        return self.order is not None and self.order.candidate.purpose != "trade"
 
     def finding(
         self,

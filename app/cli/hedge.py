@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Protection: size it, keep it within its budget, roll it in time.")
 
+MOST = 10**12  # USD
 Method = Literal["ratio", "delta", "stress"]
 ValueOption = Annotated[
     str | None,
@@ -178,6 +179,8 @@ def dollars(text: str, option: str) -> Decimal:
         raise UsageError(f"{option} {text!r} is no amount.", remedy="Write e.g. 250000.") from error
     if not amount.is_finite():
         raise UsageError(f"{option} {text!r} is no amount.", remedy="Write e.g. 250000.")
+    if abs(amount) > MOST:
+        raise UsageError(f"{option} {text!r} is beyond {MOST:,} USD.", remedy="Write e.g. 250000.")
     return amount
 
 

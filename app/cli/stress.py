@@ -21,6 +21,8 @@ def stress_command(
 
         save_picture(document, plot)
         document["plot"] = str(plot)
+    elif plot is not None:
+        document["plot"] = None
     if as_json:
         emit(document)
         return

@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from app.screens.fit import first_whole
 from app.screens.words import moment, usd
 
 Document = dict[str, Any]
@@ -43,7 +44,9 @@ def show_book(console: Console, book: Document) -> None:
             )
             last = position["order_id"]
         console.print(table)
-        console.print(_since_entry(book["since_entry"], in_full=console.width >= WIDE))
+        apart = (" ", "\n") if console.width >= WIDE else ()
+        variants = (_since_entry(book["since_entry"], apart=between) for between in (*apart, None))
+        console.print(first_whole(console, variants))
     else:
         console.print("  no positions")
     facts = Table.grid(padding=(0, 2))
@@ -79,8 +82,10 @@ def show_book(console: Console, book: Document) -> None:
         )
 
 
-def _since_entry(held: list[Document], *, in_full: bool) -> Table:
-    """How each structure fared: USD per unit, R being its maximum loss, and where it is left."""
+def _since_entry(held: list[Document], *, apart: str | None) -> Table:
+    """How each structure fared: USD per unit, R being its maximum loss, and where it is left. `apart` stands between
+    an amount and what it means; None: whole dollars alone.
+    """
     table = Table(
         box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True, header_style="dim",
         title="[dim]since entry, USD per unit; R is the maximum loss[/]", title_justify="left", title_style="",
@@ -94,26 +99,28 @@ def _since_entry(held: list[Document], *, in_full: bool) -> Table:
             str(item["units"]) + (f"/{item['opened_units']}" if item["opened_units"] > item["units"] else ""),
             f"{item['days_held']:.1f}",
             f"{item['days_to_expiry']:.1f}",
-            *(_excursion(item, name, in_full=in_full) for name in ("profit", "best", "worst")),
-            *(_level(item, name, in_full=in_full) for name in ("stop", "target")),
+            *(_excursion(item, name, apart=apart) for name in ("profit", "best", "worst")),
+            *(_level(item, name, apart=apart) for name in ("stop", "target")),
         )
     return table
 
 
-def _excursion(item: Document, name: str, *, in_full: bool) -> str:
+def _excursion(item: Document, name: str, *, apart: str | None) -> str:
     amount, multiple = item[name], item[f"{name}_r"]
     if amount is None:
         return "unknown"
-    if not in_full:
+    if apart is None:
         return f"{amount:+,.0f}"
-    return f"{amount:+,.2f}" + ("" if multiple is None else f" ({multiple:+.2f}R)")
+    return f"{amount:+,.2f}" + ("" if multiple is None else f"{apart}({multiple:+.2f}R)")
 
 
-def _level(item: Document, name: str, *, in_full: bool) -> str:
+def _level(item: Document, name: str, *, apart: str | None) -> str:
     level = item[name]
     if level is None:
         return "–"
-    return f"{level:+,.2f} {item[f'{name}_rule']}".replace("_", " ") if in_full else f"{level:+,.0f}"
+    if apart is None:
+        return f"{level:+,.0f}"
+    return f"{level:+,.2f}{apart}{item[f'{name}_rule'].replace('_', ' ')}"
 
 
 def _held_as(item: Document) -> str:

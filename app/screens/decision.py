@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.screens.words import STATE_TONE, measured, moment, premium, usd
+from app.screens.words import STATE_TONE, fate, measured, moment, premium, usd
 
 Document = dict[str, Any]
 
@@ -15,9 +15,10 @@ def show_decision(console: Console, document: Document, *, desk: str) -> None:
     """Approval with its execution, rejection, or edit."""
     order = document["order"]
     state = order["state"]
+    ended = fate(state, document.get("execution", {}).get("units", 0), order["units"])
     console.print(
         f"[bold]{order['order_id']}[/] v{order['version']} {order['ticker']} {order['strategy'].replace('_', ' ')} × "
-        f"{order['units']} is [{STATE_TONE[state]}]{state.replace('_', ' ')}[/] "
+        f"{order['units']} {'is ' if ended == state.replace('_', ' ') else ''}[{STATE_TONE[state]}]{ended}[/] "
         f"[dim]by {escape(document['reviewer'])} at {moment(document['at'])}[/]"
     )
     if "changes" in document:
@@ -56,7 +57,8 @@ def _recheck(console: Console, found: Document, *, closing: bool) -> None:
 
 def _execution(console: Console, execution: Document, following: str) -> None:
     tone = STATE_TONE[execution["state"]]
-    console.print(f"  [{tone}]{execution['state']}[/] at {execution['broker']}: {escape(execution['reason'] or '')}")
+    ended = fate(execution["state"], execution["units"], execution["wanted"])
+    console.print(f"  [{tone}]{ended}[/] at {execution['broker']}: {escape(execution['reason'] or '')}")
     for fill in execution["fills"]:
         legs = ", ".join(f"{leg['quantity']:+d} {leg['symbol']} at {leg['price']:g}" for leg in fill["legs"])
         console.print(f"  {legs}; cash {usd(fill['cash'], sign=True)}, fees {usd(fill['fees'])}")

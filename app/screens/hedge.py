@@ -36,6 +36,8 @@ def show_size(console: Console, document: Document, *, desk: str) -> None:
         Rule(f"Baseline: {size['contracts']} contracts, {how}; weights {size['weights']}", align="left", style="dim")
     )
     console.print(_breakdown(document["budget"]["breakdown"], size["shares"]))
+    for note in document["notes"]:
+        console.print(f"[yellow]{escape(note)}[/]")
     console.print(
         f"[dim]puts {window['otm'][0]:.0%} to {window['otm'][1]:.0%} below spot, "
         f"{window['dte'][0]:g} to {window['dte'][1]:g} days to go[/]"

@@ -12,18 +12,19 @@ from rich.text import Text
 
 from app.screens.aftermath import panel
 from app.screens.payoff import picture
-from app.screens.words import STATE_TONE, figure, measured, moment, premium, toned, usd
+from app.screens.words import STATE_TONE, fate, figure, measured, moment, premium, toned, usd
 from domain.sessions import NEW_YORK
 
 Document = dict[str, Any]
 WIDTH = 100
+WIDE = 96  # columns from which two checks stand side by side
 DETAIL = 100  # characters of a sizing or reason line
 
 
 def show_order(console: Console, order: Document, *, desk: str) -> None:
     """Thesis, legs, payoff picture, effect on the book, sizing and checks of one order; fits 100 columns, 50 lines."""
     width = min(WIDTH, console.width)
-    title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_state(order['state'])}"
+    title = f"[bold]{order['order_id']}[/] v{order['version']} · {_structure(order)} · {_fate(order)}"
     console.print(
         Panel(
             Group(thesis(order), legs(order), numbers(order)),
@@ -43,7 +44,7 @@ def show_order(console: Console, order: Document, *, desk: str) -> None:
         console.print(effect(order), width=width)
     console.print(panel(order["aftermath"], width=width), width=width)
     console.print(sizing(order), width=width)
-    console.print(checks(order), width=width)
+    console.print(checks(order, width=width), width=width)
     console.print(life(order, desk), width=width)
 
 
@@ -133,12 +134,19 @@ def sizing(order: Document) -> RenderableType:
     )
 
 
-def checks(order: Document) -> RenderableType:
-    """All final checks, measured against limit, two a line."""
+def checks(order: Document, *, width: int) -> RenderableType:
+    """All final checks, measured against limit: two a line where there is room. Marks and figures are never cut."""
+    pairs = 2 if width >= WIDE else 1
     table = Table(box=None, padding=(0, 1), show_header=False)
-    for _ in range(6):
+    for _ in range(pairs):
+        table.add_column(no_wrap=True, min_width=1)
         table.add_column(no_wrap=True)
-    cells = [_check(check) for check in order["checks"]]
+        table.add_column(overflow="fold")
+    cells = [_check(check, most=22 if pairs > 1 else None) for check in order["checks"]]
+    if pairs == 1:
+        for cell in cells:
+            table.add_row(*cell)
+        return table
     half = (len(cells) + 1) // 2
     for left, right in zip(cells[:half], [*cells[half:], ("", "", "")], strict=False):
         table.add_row(*left, *right)
@@ -149,9 +157,7 @@ def life(order: Document, desk: str) -> RenderableType:
     """When it was staged and lapses, who decided, and what to type next."""
     lines = [f"[dim]staged {moment(order['staged_at'])}, lapses {moment(order['expires_at'])}[/]"]
     if order["reviewer"]:
-        lines.append(
-            f"[dim]{order['state']} by {escape(order['reviewer'])}: {escape(order['review_reason'] or '–')}[/]"
-        )
+        lines.append(f"[dim]{_fate(order)}{_by(order)}: {escape(order['review_reason'] or '–')}[/]")
     if order["lapsed"]:
         lines.append(f"[yellow]Its time was up by {moment(order['at'])}: it cannot be approved any more.[/]")
     elif order["state"] == "staged":
@@ -194,13 +200,23 @@ def _structure(order: Document) -> str:
     return f"{order['ticker']} {verb}{order['strategy'].replace('_', ' ')} × {order['units']}"
 
 
+def _fate(order: Document) -> str:
+    filled = sum(fill["units"] for fill in order.get("fills", ()))
+    return f"[{STATE_TONE[order['state']]}]{fate(order['state'], filled, order['units'])}[/]"
+
+
+def _by(order: Document) -> str:
+    apart = "rest was" in _fate(order)  # nobody decided to cancel the rest
+    return f" (decided by {escape(order['reviewer'])})" if apart else f" by {escape(order['reviewer'])}"
+
+
 def _state(state: str) -> str:
     return f"[{STATE_TONE[state]}]{state.replace('_', ' ')}[/]"
 
 
-def _check(check: Document) -> tuple[str, str, str]:
+def _check(check: Document, *, most: int | None) -> tuple[str, str, str]:
     if check["measured"] is None and check["limit"] is None:
-        found = escape(_short(check["detail"], 22))
+        found = escape(check["detail"] if most is None else _short(check["detail"], most))
     else:
         found = f"{measured(check['measured'], check['unit'])}, limit {measured(check['limit'], check['unit'])}"
     return "[green]✓[/]" if check["passed"] else "[red]✗[/]", check["name"].replace("_", " "), f"[dim]{found}[/]"

@@ -1,15 +1,16 @@
 """The book under stress on one screen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from app.screens.words import REGIME_TONE, measured, moment, usd
+from app.screens.fit import first_whole
+from app.screens.words import REGIME_TONE, measured, moment, usd, usd_short
 
 Document = dict[str, Any]
 WIDE = 96  # columns from which a table shows what it can do without
@@ -30,91 +31,118 @@ def show_stress(console: Console, found: Document, *, desk: str) -> None:
     if len(found["scenarios"]) == 1:
         _detail(console, found, found["scenarios"][0])
         return
-    console.print(scenarios(found, wide=console.width >= WIDE))
-    console.print(matrix(found))
-    console.print(underlyings(found))
-    console.print(random_markets(found))
+    for variants in (
+        scenarios(found, wide=console.width >= WIDE), matrix(found), underlyings(found), random_markets(found),
+    ):  # fmt: skip
+        console.print(first_whole(console, variants))
     for line in doubts(found):
         console.print(f"[yellow]{escape(line)}[/]")
     console.print(f"[dim]{desk} stress --scenario {found['scenarios'][0]['name']} shows one shock and its sources[/]")
 
 
-def scenarios(found: Document, *, wide: bool) -> Table:
-    """A line a shock: what moved, what it costs, which limits would break."""
+def scenarios(found: Document, *, wide: bool) -> Iterator[RenderableType]:
+    """A line a shock: what moved, what it costs, which limits would break. Widest first."""
+    shapes = [(True, False), (True, True)] if wide else []
+    for full, short in (*shapes, (False, False), (False, True)):
+        yield _scenarios(found, wide=full, short=short)
+
+
+def matrix(found: Document) -> Iterator[RenderableType]:
+    """P&L of the book: index along, volatility down, now; then later with volatility as it is. Widest first: in whole
+    dollars, in thousands, and cut into blocks of columns.
+    """
+    moves = len(found["grid"]["spot"])
+    for room, short in ((moves, False), (moves, True), (5, True), (3, True)):
+        yield Group(*(_matrix(found, slice(start, start + room), short=short) for start in range(0, moves, room)))
+
+
+def underlyings(found: Document) -> Iterator[RenderableType]:
+    """Each underlying moving by itself, and its worst shock of history. Widest first."""
+    for facts, short in ((True, False), (True, True), (False, True)):
+        yield _underlyings(found, facts=facts, short=short)
+
+
+def random_markets(found: Document) -> Iterator[RenderableType]:
+    """VaR and CVaR of the simulated P&L, with their standard errors. Widest first."""
+    for errors, short in ((True, False), (True, True), (False, True)):
+        yield _random_markets(found, errors=errors, short=short)
+
+
+def _scenarios(found: Document, *, wide: bool, short: bool) -> Table:
     ordered = found["order"] is not None
     table = _table(
-        "shock", *(("held", "order") if ordered else ()), "both" if ordered else "at once", "of NLV", "would break"
-    )
-    if wide:
-        table = _table(
-            "shock", "SPX", "vol", *(("held", "order") if ordered else ()), "both" if ordered else "at once", "of NLV",
-            "after its days", "would break",
-        )  # fmt: skip
+        "shock", *(("SPX", "vol") if wide else ()), *(("held", "order") if ordered else ()),
+        "both" if ordered else "at once", "of NLV", *(("after its days",) if wide else ()), "would break",
+    )  # fmt: skip
     for item in found["scenarios"]:
         moved = (f"{item['spot']:+.1%}", f"{item['vol']:+.0%}") if wide else ()
-        beside = (_money(item["pnl_before"]), _money(item["pnl_of_order"])) if ordered else ()
-        later = (_money(item["pnl_after_days"]) + f" [dim]{item['days']}d[/]",) if wide else ()
+        beside = [_money(item[name], short=short) for name in ("pnl_before", "pnl_of_order")] if ordered else []
+        later = (_money(item["pnl_after_days"], short=short) + f" [dim]{item['days']}d[/]",) if wide else ()
         share = "–" if item["share_of_nlv"] is None else f"{item['share_of_nlv']:+.2%}"
-        table.add_row(item["name"], *moved, *beside, _money(item["pnl"], bold=True), share, *later, _breaks(item))
+        both = _money(item["pnl"], bold=True, short=short)
+        table.add_row(item["name"], *moved, *beside, both, share, *later, _breaks(item))
     return table
 
 
-def matrix(found: Document) -> Table:
-    """P&L of the book: index along, volatility down, now; then later with volatility as it is."""
+def _matrix(found: Document, part: slice, *, short: bool) -> Table:
     grid = found["grid"]
     still = grid["vol"].index(0.0)
-    table = _table("P&L, USD", *(f"{move:+.0%}" for move in grid["spot"]))
+    table = _table("P&L, USD", *(f"{move:+.0%}" for move in grid["spot"][part]))
     for row, vol in enumerate(grid["vol"]):
         label = "vol as it is" if vol == 0 else f"vol {vol:+.0%}"
-        table.add_row(label, *_cells(grid["book"][0][row], grid["spot"]))
+        table.add_row(label, *_cells(grid["book"][0][row][part], grid["spot"][part], short=short))
     table.add_section()
     for place, days in enumerate(grid["days"]):
         if days:
-            table.add_row(f"in {days} days", *_cells(grid["book"][place][still], grid["spot"]))
+            table.add_row(f"in {days} days", *_cells(grid["book"][place][still][part], grid["spot"][part], short=short))
     return table
 
 
-def underlyings(found: Document) -> Table:
-    """Each underlying moving by itself, and its worst shock of history."""
+def _underlyings(found: Document, *, facts: bool, short: bool) -> Table:
     grid, stand_ins = found["grid"], set(found["stand_ins"]["tickers"])
     still = grid["vol"].index(0.0)
     moves = [move for move in OWN_MOVES if move in grid["spot"]]
-    table = _table("alone", "beta", "vol", *(f"{move:+.0%}" for move in moves), "worst shock of history", "")
+    history = "worst shock" if short else "worst shock of history"
+    table = _table("alone", *(("beta", "vol") if facts else ()), *(f"{move:+.0%}" for move in moves), history, "")
     for ticker, profit in grid["by_ticker"].items():
         worst = min(found["scenarios"], key=lambda item: item["by_ticker"][ticker])
         beta, vol = found["betas"].get(ticker), found["monte_carlo"]["vols"].get(ticker)
-        table.add_row(
-            ticker,
+        told = (
             "[yellow]?[/]" if ticker in stand_ins else "–" if beta is None else f"{beta:.2f}",
             "–" if vol is None else f"{vol:.1%}",
-            *(_money(profit[0][still][grid["spot"].index(move)]) for move in moves),
-            _money(worst["by_ticker"][ticker]),
+        )
+        table.add_row(
+            ticker,
+            *(told if facts else ()),
+            *(_money(profit[0][still][grid["spot"].index(move)], short=short) for move in moves),
+            _money(worst["by_ticker"][ticker], short=short),
             f"[dim]{worst['name']}[/]",
         )
     return table
 
 
-def random_markets(found: Document) -> Table:
-    """VaR and CVaR of the simulated P&L, with their standard errors."""
+def _random_markets(found: Document, *, errors: bool, short: bool) -> Table:
     simulated = found["monte_carlo"]
-    table = _table("random markets", "VaR 95", "CVaR 95", "VaR 99", "CVaR 99", "worst path")
+    first = "correlation" if short else "random markets"
+    table = _table(first, "VaR 95", "CVaR 95", "VaR 99", "CVaR 99", "worst" if short else "worst path")
     for item in simulated["simulations"]:
         mean = item["mean_correlation"]
-        name = f"correlation {'as measured' if item['correlation'] == 'measured' else 'pushed up'}"
+        name = "as measured" if item["correlation"] == "measured" else "pushed up"
         table.add_row(
-            name + ("" if mean is None else f" [dim]{mean:.2f}[/]"),
+            ("" if short else "correlation ") + name + ("" if mean is None else f" [dim]{mean:.2f}[/]"),
             *(
-                f"{usd(estimate[name], cents=False)} [dim]±{estimate[f'{name}_error']:,.0f}[/]"
+                _estimate(estimate[name], estimate[f"{name}_error"], errors=errors, short=short)
                 for estimate in item["estimates"]
                 for name in ("var", "cvar")
             ),
-            _money(item["worst"]),
+            _money(item["worst"], short=short),
         )
     market, paths = simulated["market"], simulated["simulations"][0]["paths"]
     sessions = simulated["sessions"]
     table.caption = (
-        f"{paths:,} paths over {sessions} session{'s' * (sessions > 1)}: Student's t({market['freedom']:g}), implied "
-        f"volatility × {market['vol_factor']:g} ({simulated['regime'].replace('_', ' ')})"
+        f"{'random markets: ' if short else ''}{paths:,} paths over {sessions} session{'s' * (sessions > 1)}: Student's "
+        f"t({market['freedom']:g}), implied volatility × {market['vol_factor']:g} "
+        f"({simulated['regime'].replace('_', ' ')})"
     )
     table.caption_justify = "left"
     return table
@@ -151,6 +179,8 @@ def _head(found: Document) -> Text:
 
 def _nothing(console: Console, found: Document, desk: str) -> None:
     console.print("  Nothing is held, so nothing can be lost.")
+    if "plot" in found:
+        console.print("  No picture was written: there is nothing to draw.")
     if found["waiting"]:
         first = found["waiting"][0]
         console.print(
@@ -167,8 +197,8 @@ def _detail(console: Console, found: Document, item: Document) -> None:
         f"\n[bold]{escape(item['title'])}[/]  [dim]{item['since']} to {item['until']}, {item['days']} days[/]"
     )
     facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(justify="right")
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(justify="right", no_wrap=True)
     facts.add_column(style="dim")
     facts.add_row("index", f"{item['spot']:+.2%}", item["sources"]["spot"])
     facts.add_row("30-day volatility", f"{item['vol']:+.0%}", item["sources"]["vol"])
@@ -200,9 +230,10 @@ def _table(*names: str) -> Table:
     return table
 
 
-def _cells(row: list[float], spot: list[float]) -> list[str]:
+def _cells(row: list[float], spot: list[float], *, short: bool) -> list[str]:
+    written = usd_short if short else "{:+,.0f}".format
     return [
-        f"[bold underline]{profit:,.0f}[/]" if move == 0 else f"[{_tone(profit)}]{profit:+,.0f}[/]"
+        f"[bold underline]{written(profit).lstrip('+')}[/]" if move == 0 else f"[{_tone(profit)}]{written(profit)}[/]"
         for profit, move in zip(row, spot, strict=True)
     ]
 
@@ -216,8 +247,16 @@ def _breaks(item: Document) -> str:
     return ", ".join(f"[{'red' if name in hard else 'yellow'}]{LIMIT_WORDS[name]}[/]" for name in item["breaks"])
 
 
-def _money(amount: float, *, bold: bool = False) -> str:
-    return f"[{'bold ' if bold else ''}{_tone(amount)}]{usd(amount, sign=True, cents=False)}[/]"
+def _estimate(amount: float, error: float, *, errors: bool, short: bool) -> str:
+    written = usd_short(amount).lstrip("+") if short else usd(amount, cents=False)
+    if not errors:
+        return written
+    return f"{written} [dim]±{usd_short(error).lstrip('+') if short else format(error, ',.0f')}[/]"
+
+
+def _money(amount: float, *, bold: bool = False, short: bool = False) -> str:
+    written = usd_short(amount) if short else usd(amount, sign=True, cents=False)
+    return f"[{'bold ' if bold else ''}{_tone(amount)}]{written}[/]"
 
 
 def _tone(amount: float) -> str:

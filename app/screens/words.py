@@ -27,8 +27,26 @@ def usd(amount: float | None, *, sign: bool = False, cents: bool = True) -> str:
     if amount is None:
         return "unlimited"
     text = f"{abs(amount):,.2f}" if cents else f"{abs(amount):,.0f}"
-    mark = "-" if amount < 0 else ("+" if sign else "")
+    mark = "-" if amount < 0 and text.strip("0.,") else ("+" if sign else "")  # what rounds to nothing has no sign
     return f"{mark}${text}"
+
+
+def usd_short(amount: float) -> str:
+    """A signed amount in at most six characters where a table has no room: whole dollars, thousands or millions."""
+    scaled, unit = amount, ""
+    for larger in ("k", "M", "B"):
+        if abs(scaled) < 999.5:
+            break
+        scaled, unit = scaled / 1000.0, larger
+    places = 0 if not unit or abs(scaled) >= 99.95 else 1
+    return f"{scaled:+,.{places}f}{unit}"
+
+
+def fate(state: str, filled: int, wanted: int) -> str:
+    """What became of an order: its state, but a part that was filled is not called cancelled."""
+    if state == "cancelled" and 0 < filled < wanted:
+        return f"filled {filled} of {wanted}; the rest was cancelled"
+    return state.replace("_", " ")
 
 
 def premium(per_share: float) -> str:

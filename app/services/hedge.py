@@ -26,6 +26,7 @@ from risk.revaluation import risk_book
 from risk.stress.lines import lines_of
 
 Document = dict[str, Any]
+NONE = "no_chain"
 Chains = Mapping[str, PricedChain | ChainRefusal]
 
 
@@ -106,6 +107,7 @@ async def hedge_size(desk: Desk, wanted: Wanted, *, at: datetime | None) -> Docu
         "spots": {name: one.spot for name, one in sorted(found.chains.items()) if isinstance(one, PricedChain)},
         "betas": {share.ticker: found.betas.get(share.ticker) for share in found.size.shares},
         "size": plain(found.size),
+        "notes": _notes(found, wanted),
         "budget": plain(check) | {"budget": budget},
         "plans": [plain(plan) for plan in found.plans],
     }
@@ -163,6 +165,18 @@ def _protected(picture: RiskPicture, size: HedgeSize, wanted: Wanted, settings: 
     book = risk_book(lines_of(open_now, own), picture.priced, spots=spots)
     views = exposure_views(own, picture.priced, sectors=picture.market.sectors, betas=betas, spots=spots)
     return held(book, views.index_delta, nlv=float(size.portfolio_value), betas=betas.by_ticker, settings=settings)
+
+
+def _notes(found: HedgePicture, wanted: Wanted) -> list[str]:
+    """Underlyings that were asked for and cannot be bought on, and why weights that exist were set aside."""
+    notes = [f"{name}: {chain.detail}" for name, chain in found.chains.items() if isinstance(chain, ChainRefusal)]
+    unknown = [name for name, chain in found.chains.items() if isinstance(chain, ChainRefusal) and chain.code == NONE]
+    if unknown:
+        notes.append(f"{', '.join(unknown)} cannot be hedged with here: look for a misspelt ticker in --underlyings")
+    if found.size.unweighted:
+        where = "hedge.yaml" if wanted.weights is None else "--weights"
+        notes.append(f"{', '.join(found.size.unweighted)} has no weight in {where}: all underlyings weigh the same")
+    return notes
 
 
 def _chains(desk: Desk, picture: RiskPicture, names: Sequence[str]) -> Chains:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.documents import order_document, plain
 from app.services.hedge import HedgePicture, Wanted, hedge_picture
+from app.services.hedge_room import beyond_budget
 from app.versions import fingerprint, versions
 from app.wiring import Desk
 from domain.audit import AuditEntry
@@ -35,6 +36,19 @@ from signals.stance import Stance, read_stance
 NODE = "hedge"
 Document = dict[str, Any]
 
+SIZED_BY = ("contracts_per_order", "free_margin", "portfolio_", "position_at_risk", "sector_exposure", "theta_", "var_")
+"""Checks, by how their names begin, whose figure shrinks with the order's contracts."""
+OTHER_NAMES = "'desk hedge size' compares the methods; --underlyings names other tickers to buy puts on."
+QUOTES = "Ask again once the market is open and its quotes are fresh, or name other tickers with --underlyings."
+REMEDIES = {
+    "trading_state": "'desk state' says who stopped trading and why; 'desk resume --reason TEXT' lets it go on.",
+    "daily_loss": "The day's loss ends new trading: ask again after the next session's close, or reduce what is held.",
+    "nlv_known": "'desk book' shows what has no usable quote; ask again once the account's value is known.",
+    "data_freshness": QUOTES,
+    "max_positions": "'desk review list' shows what waits: reject what is not wanted, or close a structure first.",
+    "event_blackout": "Ask again once the event is over, or name other tickers with --underlyings.",
+}
+
 
 async def stage_hedge(
     desk: Desk, wanted: Wanted, *, method: Method, by: str, reason: str, at: datetime | None
@@ -50,7 +64,7 @@ async def stage_hedge(
         _require_plan(plan)
         snapshot = MarketSnapshot(market=found.picture.market, desk=found.picture.context)
         allocations = _allocations(desk, found, plan, snapshot)
-        _require_budget(found, allocations)
+        _require_budget(found, allocations, plan)
         stored = await desk.snapshots.put(snapshot)
         run = await _begun(desk, found.at, tuple(line.ticker for line in plan.lines))
         await desk.runs.remember_snapshot(run.run_id, stored.snapshot_id)
@@ -136,10 +150,18 @@ async def _stage(desk: Desk, log: Log, allocations: list[Allocation], orders: li
 
 def _require_plan(plan: HedgePlan) -> None:
     if not plan.available:
-        raise Refused(f"The hedge by {plan.method} is unavailable: {plan.reason}.", code="unavailable")
+        raise Refused(
+            f"The hedge by {plan.method} is unavailable: {plan.reason}.",
+            code="unavailable",
+            remedy=OTHER_NAMES if plan.method == "ratio" else f"Try --method ratio. {OTHER_NAMES}",
+        )
     if not plan.lines:
         raise Refused(
-            f"The hedge by {plan.method} buys nothing: {plan.note or 'it comes to no contract'}.", code="nothing_to_buy"
+            f"The hedge by {plan.method} buys nothing: {plan.note or f'{plan.target} comes to no contract'}.",
+            code="nothing_to_buy",
+            remedy="Give a larger --portfolio-value, or ask for so many with --target-contracts N."
+            if plan.method == "ratio"
+            else "Give --portfolio-value USD for what is held elsewhere, or try --method ratio.",
         )
 
 
@@ -157,21 +179,39 @@ def _allocations(desk: Desk, found: HedgePicture, plan: HedgePlan, snapshot: Mar
         )  # fmt: skip
         decision = decide(replace(view, order=sized), settings.risk)
         if decision.vetoes:
-            raise _vetoed(line, decision.vetoes)
+            raise _vetoed(line, decision.vetoes, plan)
         portfolio = _with(portfolio, sized, view.facts.sector)
         accepted.append(Allocation(ticker=line.ticker, sized=sized, decision=decision, tried=1))
     return accepted
 
 
-def _vetoed(line: HedgeLine, vetoes: tuple[Check, ...]) -> Refused:
+def _vetoed(line: HedgeLine, vetoes: tuple[Check, ...], plan: HedgePlan) -> Refused:
     said = "; ".join(f"{veto.name}: {veto.detail}" for veto in vetoes)
     return Refused(
         f"The gate vetoes {line.contracts} × {line.ticker} {line.strategy.replace('_', ' ')}. {said}.",
         code=vetoes[0].name,
         measured=vetoes[0].measured,
         limit=vetoes[0].limit,
-        remedy="Ask for fewer with --target-contracts.",
+        remedy=_remedy(line, vetoes, plan),
     )
+
+
+def _remedy(line: HedgeLine, vetoes: tuple[Check, ...], plan: HedgePlan) -> str:
+    """What would help against all of `vetoes`: fewer contracts where each measures what they add, else something for
+    each that they do not touch.
+    """
+    shrinks = [veto.measured is not None and veto.name.startswith(SIZED_BY) for veto in vetoes]
+    if all(shrinks) and line.contracts > 1:
+        return f"{_fewer(plan)}."
+    others = [veto for veto, fewer in zip(vetoes, shrinks, strict=True) if not fewer]
+    said = dict.fromkeys(REMEDIES.get(veto.name, OTHER_NAMES) for veto in others or vetoes)
+    return " ".join(said)
+
+
+def _fewer(plan: HedgePlan) -> str:
+    """Only the ratio is overridden by a number of contracts."""
+    method = "" if plan.method == "ratio" else "--method ratio "
+    return f"Ask for fewer with {method}--target-contracts N (now {plan.contracts})"
 
 
 def _with(portfolio: Portfolio, sized: SizedCandidate, sector: str) -> Portfolio:
@@ -200,13 +240,14 @@ def _candidate(desk: Desk, found: HedgePicture, line: HedgeLine, plan: HedgePlan
 
 def _sized(candidate: Candidate, line: HedgeLine, plan: HedgePlan) -> SizedCandidate:
     if candidate.liquidity < line.contracts:
+        more = "or spread them over more --underlyings"
         raise Refused(
             f"{line.contracts} × {line.ticker} {line.strategy} are more than the {candidate.liquidity} that its quotes "
             "can take.",
             code="liquidity",
             measured=line.contracts,
             limit=candidate.liquidity,
-            remedy="Ask for fewer with --target-contracts, or for more underlyings.",
+            remedy=f"{_fewer(plan)}, {more}." if candidate.liquidity else QUOTES,
         )
     caps = (
         SizingCap(name=f"hedge by {plan.method}", units=line.contracts, detail=plan.target),
@@ -217,32 +258,20 @@ def _sized(candidate: Candidate, line: HedgeLine, plan: HedgePlan) -> SizedCandi
     return SizedCandidate(candidate=candidate, sizing=sizing)
 
 
-def _require_budget(found: HedgePicture, allocations: list[Allocation]) -> None:
+def _require_budget(found: HedgePicture, allocations: list[Allocation], plan: HedgePlan) -> None:
     """The worst acceptable premium with all fees, beside hedges that wait already, must fit what is left of the month.
     A staged hedge of the same underlying gives way to the new one.
     """
     replaced = {allocation.ticker for allocation in allocations}
-    waiting = sum(
-        (
-            item.worst_case
-            for item in found.picture.context.exposures
-            if item.purpose == "hedge"
-            and item.state != OPEN
-            and not (item.state == OrderState.STAGED and item.ticker in replaced)
-        ),
-        Decimal(0),
+    waiting = (
+        item
+        for item in found.picture.context.exposures
+        if item.state != OPEN and not (item.state == OrderState.STAGED and item.ticker in replaced)
     )
     wanted = sum((a.sized.candidate.max_loss * a.sized.units for a in allocations), Decimal(0))
-    left = max(found.budget.remaining - waiting, Decimal(0))
-    if wanted > left:
-        said = f", {waiting:,.2f} USD of hedges that wait counted as spent" if waiting else ""
-        raise Refused(
-            f"The hedge may cost {wanted:,.2f} USD; {left:,.2f} USD are left of the month's budget{said}.",
-            code="over_budget",
-            measured=float(wanted),
-            limit=float(left),
-            remedy="Ask for fewer with --target-contracts, or raise the budget with 'desk hedge budget --set'.",
-        )
+    fewer = _fewer(plan) if plan.contracts > 1 else ""
+    if refused := beyond_budget(found.budget, wanted, waiting, subject="The hedge", fewer=fewer):
+        raise refused
 
 
 def _order(

@@ -1,16 +1,18 @@
 """A staged order looked at again: a fresh picture, its legs priced anew, the final checks once more."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.documents import check_document, plain
+from app.services.hedge_room import beyond_budget
 from app.wiring import Desk
 from domain.errors import Refused
-from domain.order import Candidate, SizedCandidate, StagedOrder
+from domain.order import Candidate, OrderState, SizedCandidate, StagedOrder
 from domain.regime import RegimeReading
-from domain.risk import RiskDecision
+from domain.risk import Exposure, RiskDecision
 from domain.snapshot import MarketSnapshot
 from graph.deps import GraphSettings, priced_chain
 from options.legs import NoCandidate, closing, drift_from_score, reprice
@@ -66,7 +68,7 @@ async def recheck(desk: Desk, order: StagedOrder, *, at: datetime) -> Recheck:
     if isinstance(fresh, Refused):
         return Recheck(at, stored.snapshot_id, regime, None, None, fresh)
     decision = await asyncio.to_thread(_decision, order, fresh, snapshot, regime, settings)
-    refusal = _refusal(order, fresh, decision)
+    refusal = _refusal(order, fresh, decision) or await _over_budget(desk, order, others, at)
     return Recheck(at, stored.snapshot_id, regime, fresh, decision, refusal)
 
 
@@ -159,6 +161,20 @@ def _refusal(order: StagedOrder, fresh: Candidate, decision: RiskDecision) -> Re
         code=vetoes[0].name,
         measured=vetoes[0].measured,
         limit=vetoes[0].limit,
+    )
+
+
+async def _over_budget(desk: Desk, order: StagedOrder, others: Iterable[Exposure], at: datetime) -> Refused | None:
+    """A hedge that would open must fit what the month has left now. Hedges approved before it count as spent, those
+    that are only staged do not: they are asked in their turn.
+    """
+    candidate = order.sized.candidate
+    if candidate.intent != "open" or candidate.purpose != "hedge":
+        return None
+    on_their_way = (item for item in others if item.state not in (OPEN, OrderState.STAGED))
+    fewer = f"Make it smaller with 'desk review edit {order.order_id} --contracts'" if order.units > 1 else ""
+    return beyond_budget(
+        await desk.hedging.current(at), order.max_loss, on_their_way, subject=f"Order {order.order_id}", fewer=fewer
     )
 
 

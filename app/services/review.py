@@ -1,5 +1,6 @@
 """A person's decisions on staged orders: look, approve, reject. Each is checked afresh and audited."""
 
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -84,16 +85,17 @@ async def approve(
     instant = await review_instant(desk, view, at)
     await require_alive(desk, view, instant)
     override = await _override(desk, order, instant, reason) if large else None
-    found = await recheck(desk, order, at=instant)
-    try:
-        if found.refusal is not None:
-            raise found.refusal
-        await desk.orders.approve(
-            order.order_id, at=instant, reviewer=reviewer, reason=reason, version=order.version, large=large
-        )
-    except Refused as refusal:
-        await log_refusal(desk, order, "approve", found, refusal, reviewer)
-        raise
+    async with _turn(desk, order):
+        found = await recheck(desk, order, at=instant)
+        try:
+            if found.refusal is not None:
+                raise found.refusal
+            await desk.orders.approve(
+                order.order_id, at=instant, reviewer=reviewer, reason=reason, version=order.version, large=large
+            )
+        except Refused as refusal:
+            await log_refusal(desk, order, "approve", found, refusal, reviewer)
+            raise
     output = {
         "reviewer": reviewer,
         "reason": reason,
@@ -158,6 +160,12 @@ async def require_alive(desk: Desk, view: OrderView, at: datetime) -> None:
         code="expired",
         remedy="'desk run' looks again.",
     )
+
+
+def _turn(desk: Desk, order: StagedOrder) -> AbstractAsyncContextManager[None]:
+    """Hedges of an account are staged and approved one after another: two at once would each see the whole budget."""
+    hedge = order.sized.candidate.purpose == "hedge"
+    return desk.runs.in_turn(f"hedge of {desk.account}") if hedge else nullcontext()
 
 
 async def _approved_document(

@@ -46,7 +46,7 @@ async def allocator(state: RunState, deps: Deps) -> Done:
         for leaving in state["exits"]
     }
     restoring, portfolio = allocate_repairs(
-        state["repairs"], portfolio, partial(question, purpose="hedge"), settings, partial(order_id_of, run_id)
+        state["repairs"], portfolio, partial(question, purpose="repair"), settings, partial(order_id_of, run_id)
     )
     openings, _ = await asyncio.to_thread(
         allocate, ranked, portfolio, question, snapshot.desk.strategy_records, settings,

@@ -21,7 +21,7 @@ class OrderTable(Base):
     __table_args__ = (
         CheckConstraint(f"state IN ({STATES})", name="state"),
         CheckConstraint("intent IN ('open', 'close')", name="intent"),
-        CheckConstraint("purpose IN ('trade', 'hedge')", name="purpose"),
+        CheckConstraint("purpose IN ('trade', 'hedge', 'repair')", name="purpose"),
         Index(None, "account", "state"),
     )
 

@@ -44,6 +44,10 @@ def allocate_contracts(total_contracts: int, underlying_weights: Mapping[str, Nu
 
 def exact(value: Number, what: str) -> Fraction:
     """`value` as a fraction, a float as the decimal number that it prints as. Raises `UsageError` naming `what`."""
-    if isinstance(value, bool) or not isinstance(value, Number) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, Number) or not _finite(value):
         raise UsageError(f"{what} is {value!r}, which is no finite number.", remedy="Write e.g. 250000.")
     return Fraction(repr(float(value))) if isinstance(value, float) else Fraction(value)
+
+
+def _finite(value: Number) -> bool:
+    return isinstance(value, int | Fraction) or isfinite(value)  # an integer may be too large for a float

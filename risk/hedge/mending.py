@@ -8,7 +8,7 @@ from typing import NamedTuple
 from domain.contract import Leg
 from domain.order import Candidate
 from domain.regime import Regime
-from domain.risk import Exposure
+from domain.risk import DollarGreeks, Exposure
 from options.priced import PricedChain
 from portfolio.exposure import OPEN
 from risk.account import Portfolio
@@ -80,11 +80,11 @@ def limits_of(held: Portfolio, settings: RiskSettings, regime: Regime) -> tuple[
 
 def _breached(held: Portfolio, ways_out: Mapping[str, WayOut], families: frozenset[str]) -> BreachedBook:
     part = held.measures.part_of(held.exposures, held.shares)
-    holdings = [
-        _holding(exposure, ways_out[exposure.order_id], held)
-        for exposure in held.exposures
-        if exposure.order_id in ways_out and exposure.greeks is not None
-    ]
+    holdings = []
+    for exposure in held.exposures:
+        way_out, greeks = ways_out.get(exposure.order_id), exposure.greeks
+        if way_out is not None and greeks is not None:
+            holdings.append(_holding(exposure, greeks, way_out, held))
     return BreachedBook(
         holdings=tuple(holdings),
         pnl=part.pnl,
@@ -95,11 +95,9 @@ def _breached(held: Portfolio, ways_out: Mapping[str, WayOut], families: frozens
     )
 
 
-def _holding(exposure: Exposure, way_out: WayOut, held: Portfolio) -> Holding:
-    units, pnl, greeks = way_out.units, held.measures.pnl.get(key_of(exposure)), exposure.greeks
-    if greeks is None:
-        raise ValueError(f"the Greeks of {exposure.order_id} are not known")
-    per_unit = type(greeks)(**{name: getattr(greeks, name) / units for name in type(greeks).model_fields})
+def _holding(exposure: Exposure, greeks: DollarGreeks, way_out: WayOut, held: Portfolio) -> Holding:
+    units, pnl = way_out.units, held.measures.pnl.get(key_of(exposure))
+    per_unit = DollarGreeks(**{name: getattr(greeks, name) / units for name in DollarGreeks.model_fields})
     return Holding(
         order_id=exposure.order_id,
         ticker=exposure.ticker,

@@ -104,7 +104,7 @@ class HedgePlanner:
             return _unavailable("delta", target, "the delta of a holding is not known")
         if delta <= 0:
             return _unavailable(
-                "delta", target, f"the delta is {delta:,.0f} USD: there is no long exposure to take away"
+                "delta", target, f"the delta is {round(delta):,} USD: there is no long exposure to take away"
             )
         need = share * delta
         lines = self._bought(size, np.array([need]), lambda found: -found.delta[None, :])
@@ -116,10 +116,10 @@ class HedgePlanner:
     def by_stress(self, size: HedgeSize) -> HedgePlan:
         """The structures, cheapest by the day, with which the stress costs at most its target, proven afterwards."""
         stress, value = self.settings.stress, self.protected.value
-        limit = stress.max_loss * value
+        limit = max(stress.max_loss * value, 0.0)
         target = f"lose at most {stress.max_loss:.0%} ({limit:,.0f} USD) if SPX moves by {stress.spot:+.0%}"
         if value <= 0:
-            return _unavailable("stress", target, f"there is no value to lose a share of: {value:,.0f} USD")
+            return _unavailable("stress", target, f"there is no value to lose a share of: {round(value):,} USD")
         if not np.isfinite(self.protected.pnl).all():
             return _unavailable("stress", target, "a holding has no bound on its loss")
         needs = np.maximum(-limit - self.protected.pnl, 0.0)

@@ -55,7 +55,7 @@ def money(value: float, settings: HedgeSettings) -> Protected:
         value=value,
         delta=exposure,
         pnl=np.full(len(settings.stress.vol), max(exposure * settings.stress.spot, -value)),
-        basis=f"a portfolio of {value:,.0f} USD with a beta of {settings.portfolio_beta:g} to SPX",
+        basis=f"a portfolio of {round(value):,} USD with a beta of {settings.portfolio_beta:g} to SPX",
     )
 
 

@@ -42,7 +42,7 @@ class BreachSettings(Record):
     dte: Days = (20, 75)  # calendar days
     delta: DeltaRange = (0.10, 0.55)  # absolute, of every option of the trade
     width: WidthRange = (0.005, 0.08)  # verticals: distance of strikes, share of spot
-    max_units: int = Field(default=10, ge=1)
+    max_units: int = Field(default=10, ge=1, le=10)
     fee_per_contract: Decimal = Field(default=Decimal("0.65"), ge=0)  # USD a contract a side
     confidence: float = Field(default=0.95, gt=0.5, lt=1)  # of the VaR limit
 

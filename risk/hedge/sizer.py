@@ -15,6 +15,8 @@ from risk.hedge.contracts import Number, allocate_contracts, calculate_contract_
 from risk.hedge.settings import HedgeSettings
 from risk.hedge.window import put_window
 
+MOST_VALUE = 10**12  # USD
+MOST_CONTRACTS = 10**9
 ESTIMATE = (
     "An estimate: median mid of the puts inside the window × contracts × multiplier; spread and fees come on top, "
     "and the put that is bought may cost more or less."
@@ -38,6 +40,7 @@ class HedgeSize(Record):
     basis: Literal["ratio", "target"]
     weights: Literal["given", "configured", "equal"]
     shares: tuple[HedgeShare, ...]  # in the order asked for
+    unweighted: tuple[str, ...] = ()  # those without a weight, which made all weights equal
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,25 @@ class HedgeSizer:
         """Contracts for `portfolio_value` USD (or `target_contracts`, if given), shared out among `underlyings`.
 
         Weights (`weights`, else the configured ones) are filtered to those requested, then normalised; if any of them
-        has none, all requested weigh the same. Raises `UsageError` without underlyings, for a negative target, or for
-        what is no number.
+        has none, all requested weigh the same. Raises `UsageError` without underlyings, for a negative target, for
+        what is no number, or for more than anybody has (`MOST_VALUE`, `MOST_CONTRACTS`).
         """
         asked = tuple(dict.fromkeys(underlyings))
         if not asked:
             raise UsageError("A hedge needs an underlying.", remedy="Write e.g. --underlyings QQQ,SPY.")
         ratio = self.settings.ratio_per_contract
         value = exact(portfolio_value, "The portfolio value")
-        if target_contracts is not None and target_contracts < 0:
-            raise UsageError(f"{target_contracts} contracts cannot be bought.", remedy="Give zero or more.")
+        if abs(value) > MOST_VALUE:
+            raise UsageError(f"The portfolio value is beyond {MOST_VALUE:,} USD.", remedy="Write e.g. 250000.")
+        if target_contracts is not None and not 0 <= target_contracts <= MOST_CONTRACTS:
+            raise UsageError(
+                f"{target_contracts} contracts cannot be bought.",
+                remedy="Give zero or more." if target_contracts < 0 else f"Give at most {MOST_CONTRACTS:,}.",
+            )
         total = calculate_contract_count(value, ratio) if target_contracts is None else target_contracts
         source = self.settings.weights if weights is None else weights
-        known = all(ticker in source for ticker in asked)
+        unweighted = tuple(ticker for ticker in asked if ticker not in source)
+        known = not unweighted
         shares = {
             ticker: exact(source[ticker], f"The weight of {ticker}") if known else Fraction(1) for ticker in asked
         }
@@ -85,6 +94,7 @@ class HedgeSizer:
                 HedgeShare(ticker=ticker, weight=float(shares[ticker] / whole), contracts=contracts[ticker])
                 for ticker in asked
             ),
+            unweighted=unweighted,
         )
 
     def validate_budget(

@@ -1,5 +1,6 @@
 """Hard limit 1: a bad day ends new trading."""
 
+import math
 from typing import Literal
 
 from domain.record import Record
@@ -17,7 +18,8 @@ class DailyLossRule(Record):
         if view.closing:
             return None
         nlv, baseline = view.portfolio.nlv, view.portfolio.baseline_nlv
-        loss = None if nlv is None or baseline <= 0 else max(0.0, (baseline - nlv) / baseline)
+        change = math.nan if nlv is None or not 0 < baseline < math.inf else (nlv - baseline) / baseline
+        loss = max(0.0, -change) if math.isfinite(change) else None
         return view.finding(
             self.rule,
             measured=loss,

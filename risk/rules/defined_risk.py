@@ -4,7 +4,7 @@ from typing import Literal
 
 from domain.record import Record
 from domain.risk import Check
-from risk.naked import fill_sequence, only_reduces, uncovered, worst_moment
+from risk.naked import fill_sequence, only_reduces, uncovered, uncovered_words, worst_moment
 from risk.view import RiskView
 
 
@@ -24,14 +24,18 @@ class DefinedRiskRule(Record):
         candidate, sequence = view.order.candidate, fill_sequence(view.order.candidate.legs, view.order.units)
         if not view.closing:
             naked = worst_moment((), sequence)
+            bounded = f"loss bounded at {candidate.max_loss} USD per unit"
             return self._finding(
-                view, naked, True, f"{candidate.strategy}: loss bounded at {candidate.max_loss} USD per unit"
+                view, naked, True, f"{candidate.strategy}: {uncovered_words(sequence) if naked else bounded}"
             )
         held = view.portfolio.held(order_id=view.closes)
         naked = worst_moment(held, sequence) - uncovered(held)
         if not only_reduces(held, sequence):
             return self._finding(view, naked, False, f"closes more than {view.closes or 'the book'} holds")
-        return self._finding(view, naked, True, f"closes part or all of {view.closes}, shorts first")
+        left = f"after closing this much of {view.closes}, {uncovered_words((*held, *sequence))}"
+        return self._finding(
+            view, naked, True, left if naked > 0 else f"closes part or all of {view.closes}, shorts first"
+        )
 
     def _finding(self, view: RiskView, naked: int, possible: bool, detail: str) -> Check:
         limit = view.hard.naked_short_options

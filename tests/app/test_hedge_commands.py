@@ -1,7 +1,9 @@
 """`desk hedge`: sizes that say what they rest on, a budget that is kept, hedges that are staged, filled and rolled."""
 
+import asyncio
 import io
 import json
+import re
 from decimal import Decimal
 
 import pytest
@@ -10,12 +12,14 @@ from sqlalchemy import make_url
 
 from app.cli.hedge import dollars, named, weighted
 from app.screens.hedge import show_budget, show_roll, show_size, show_staged
+from app.services import hedge_stage
 from app.services.audit import story, why
 from app.services.hedge import Wanted, debit_budget, hedge_budget, hedge_roll, hedge_size, set_budget
-from app.services.hedge_stage import stage_hedge
+from app.services.hedge_stage import _vetoed, stage_hedge
 from app.services.review import approve
 from domain.errors import Refused, UsageError
-from domain.risk import TradingState
+from domain.risk import Check, TradingState
+from risk.hedge.plans import HedgeLine, HedgePlan
 from tests.support.audited import Home
 from tests.support.staging import OPENING, stage_opening
 
@@ -225,19 +229,50 @@ async def test_a_hedge_beyond_the_budget_is_not_staged_and_waiting_ones_count(de
     assert (await desk.orders.get(again["order_id"])).state.value == "staged"
 
 
+async def test_the_budget_is_asked_again_at_the_instant_of_approval(desk):
+    (order,) = (await stage(desk))["orders"]
+    await set_budget(desk, Decimal(0), by="ann", reason="no more", at=None)
+    with pytest.raises(Refused, match=r"may cost \d.* 0\.00 USD are left of the month's budget\.") as refused:
+        await approve(desk, order["order_id"], at=None, reviewer="bob")
+    assert (refused.value.code, refused.value.measured, refused.value.limit) == ("over_budget", order["max_loss"], 0)
+    assert refused.value.remedy == "Raise the budget with 'desk hedge budget --set'."
+    assert (await desk.orders.get(order["order_id"])).state.value == "staged"
+    await set_budget(desk, Decimal(1), by="ann", reason="hardly any", at=None)
+    with pytest.raises(Refused) as refused:
+        await approve(desk, order["order_id"], at=None, reviewer="bob")
+    assert "--contracts', or raise the budget with 'desk hedge budget --set'" in refused.value.remedy
+    await set_budget(desk, Decimal(str(order["max_loss"])), by="ann", reason="just enough", at=None)
+    assert (await approve(desk, order["order_id"], at=None, reviewer="bob"))["order"]["state"] == "filled"
+
+
+async def test_of_two_hedges_approved_at_once_the_budget_lets_one_through(desk):
+    first, second = [(await stage(desk, Wanted(underlyings=(name,), target=1)))["orders"][0] for name in ("SPY", "QQQ")]
+    enough = max(first["max_loss"], second["max_loss"])
+    await set_budget(desk, Decimal(str(enough)), by="ann", reason="one of them", at=None)
+    done = await asyncio.gather(
+        *(approve(desk, order["order_id"], at=None, reviewer="bob") for order in (first, second)),
+        return_exceptions=True,
+    )
+    (refused,) = [one for one in done if isinstance(one, Refused)]
+    assert refused.code == "over_budget"
+    assert [one["order"]["state"] for one in done if isinstance(one, dict)] == ["filled"]
+
+
 @pytest.mark.parametrize(
-    ("wanted", "method", "code"),
+    ("wanted", "method", "code", "remedy"),
     [
-        (SPY, "delta", "unavailable"),
-        (SPY, "stress", "nothing_to_buy"),
-        (Wanted(value=Decimal(10), underlyings=("SPY",)), "ratio", "nothing_to_buy"),
-        (Wanted(underlyings=("SPY",), target=500), "ratio", "liquidity"),
+        (SPY, "delta", "unavailable", "--method ratio"),
+        (Wanted(underlyings=("ZZZ",), target=1), "ratio", "unavailable", "--underlyings"),
+        (SPY, "stress", "nothing_to_buy", "--portfolio-value USD for what is held elsewhere, or try --method ratio"),
+        (Wanted(value=Decimal(10), underlyings=("SPY",)), "ratio", "nothing_to_buy", "a larger --portfolio-value"),
+        (Wanted(underlyings=("SPY",), target=500), "ratio", "liquidity", "Ask for fewer with --target-contracts"),
     ],
 )
-async def test_what_cannot_be_bought_is_refused_with_its_reason(desk, wanted, method, code):
+async def test_what_cannot_be_bought_is_refused_with_its_reason(desk, wanted, method, code, remedy):
     with pytest.raises(Refused) as refused:
         await stage(desk, wanted, method)
     assert refused.value.code == code
+    assert remedy in refused.value.remedy
     assert await desk.orders.list() == ()
 
 
@@ -251,6 +286,68 @@ async def test_the_gate_may_veto_a_hedge_like_any_other_order(desk):
     with pytest.raises(Refused, match="The gate vetoes 2 × SPY long put") as refused:
         await stage(strict)
     assert refused.value.code == "position_at_risk"
+    assert refused.value.remedy == "Ask for fewer with --target-contracts N (now 2)."
+    with pytest.raises(Refused) as single:
+        await stage(strict, SPY._replace(target=1))
+    assert "fewer" not in single.value.remedy
+
+
+def veto(name, measured=1.0):
+    return Check(
+        name=name, ticker="SPY", stage="final", measured=measured, limit=0.5, unit="share of NLV", passed=False,
+        hard=True, detail="d",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("trading_state",), "'desk resume --reason TEXT'"),
+        (("nlv_known",), "'desk book'"),
+        (("data_freshness",), "quotes are fresh"),
+        (("daily_loss",), "next session"),
+        (("regime_family",), "--underlyings"),
+        (("position_at_risk", "daily_loss"), "next session"),
+        (("portfolio_vega", "sector_exposure"), "--method ratio --target-contracts N (now 2)"),
+    ],
+)
+def test_fewer_are_advised_only_where_fewer_would_help(names, words):
+    plan = HedgePlan(method="delta", target="t", available=True, contracts=2)
+    line = HedgeLine(ticker="SPY", strategy="long_put", legs=(), contracts=2, dte=40, otm=0.1, cost=1, mid=1, delta=-1)
+    said = _vetoed(line, tuple(veto(name) for name in names), plan).remedy
+    assert words in said
+    assert ("fewer" in said) == ("--target" in words)
+    assert "fewer" not in _vetoed(line, (veto("free_margin", None),), plan).remedy
+
+
+async def test_quotes_that_can_take_nothing_are_not_mended_by_asking_for_fewer(desk, monkeypatch):
+    made = hedge_stage._candidate
+    monkeypatch.setattr(hedge_stage, "_candidate", lambda *a: made(*a).model_copy(update={"liquidity": 0}))
+    with pytest.raises(Refused) as refused:
+        await stage(desk)
+    assert (refused.value.code, refused.value.limit) == ("liquidity", 0)
+    assert "fewer" not in refused.value.remedy
+    assert "Ask again once" in refused.value.remedy
+
+
+async def test_a_ticker_that_is_not_known_is_named_with_what_it_does_to_the_weights(desk):
+    document = await hedge_size(desk, ELSEWHERE._replace(underlyings=("QQQ", "NOPE")), at=OPENING)
+    shown = " ".join(rendered(show_size, document, desk="desk").split())
+    assert "NOPE: no option chain of NOPE" in shown
+    assert "NOPE cannot be hedged with here: look for a misspelt ticker in --underlyings" in shown
+    assert "NOPE has no weight in hedge.yaml: all underlyings weigh the same" in shown
+    given = ELSEWHERE._replace(weights={"QQQ": Decimal(1)})
+    assert (await hedge_size(desk, given, at=OPENING))["notes"] == [
+        "SPY has no weight in --weights: all underlyings weigh the same"
+    ]
+    assert (await hedge_size(desk, ELSEWHERE, at=OPENING))["notes"] == []
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "-0.4"])
+async def test_nothing_is_not_written_with_a_sign(desk, value):
+    document = await hedge_size(desk, ELSEWHERE._replace(value=Decimal(value)), at=OPENING)
+    shown = rendered(show_size, document, desk="desk") + json.dumps(document)
+    assert re.search(r"-\$?0(\.0+)?( USD|\b(?!\.))", rendered(show_size, document, desk="desk")) is None, shown
 
 
 async def test_a_halted_desk_stages_no_hedge(desk):
@@ -332,6 +429,12 @@ def test_commands_that_lack_something_say_what(home, capsys):
         ("budget", "--set", "1"): "without a reason",
         ("stage",): "without a reason",
         ("size", "--portfolio-value", "lots"): "no amount",
+        ("size", "--portfolio-value", "1e30"): "beyond 1,000,000,000,000 USD",
+        ("size", "--portfolio-value", "1e999999"): "beyond 1,000,000,000,000 USD",
+        ("size", "--target-contracts", "99999999999"): "contracts cannot be bought",
+        ("budget", "--set", "1e400", "--reason", "r"): "--set '1e400' is beyond",
+        ("budget", "--set", "inf", "--reason", "r"): "no amount",
+        ("budget", "--set", "1000000000.01", "--reason", "r"): "1000000000.01 is no budget",
         ("size", "--target-contracts", "-1"): "-1 contracts cannot be bought",
     }
     for arguments, words in said.items():

@@ -52,6 +52,8 @@ async def test_an_empty_book_says_what_to_do_next(desk):
     found = await stressed(desk)
     assert (found["structures"], found["waiting"], found["scenarios"]) == (0, [], [])
     assert "desk run looks for trades" in rendered(found)
+    assert "picture" not in rendered(found)
+    assert "No picture was written: there is nothing to draw." in rendered({**found, "plot": None})
 
 
 async def test_an_order_that_waits_is_pointed_to(desk, staged):
@@ -134,6 +136,27 @@ async def test_screens_fit_and_keep_every_figure(desk, held):
     assert all(words in detail for words in ("what is held", "the order", "2023-07-31 to 2023-10-19, 80 days"))
 
 
+async def test_a_large_book_keeps_every_figure_too(desk, held):
+    found = grown(await stressed(desk, await stage_second(desk)), 4321.0)
+    for width in (60, 80, 100, 140):
+        text = rendered(found, width)
+        assert max(len(line) for line in text.split("\n")) <= width
+        assert "…" not in text
+        for words in ("oct_1987", "+10%", "vol as it is", "CVaR 99", "pushed up 0.80", "lehman_2008"):
+            assert words in text
+    assert "beta" in rendered(found, 80)
+    assert "M" in rendered(found, 60)
+
+
+def grown(found, times):
+    """The same document of a book so many times as large; small numbers are not money."""
+    if isinstance(found, dict):
+        return {name: grown(value, times) for name, value in found.items()}
+    if isinstance(found, list):
+        return [grown(value, times) for value in found]
+    return found * times if isinstance(found, float) and abs(found) > 20.0 else found
+
+
 async def test_one_shock_in_detail_with_its_sources(desk, held):
     found = await stressed(desk, scenario="covid_2020")
     assert [item["name"] for item in found["scenarios"]] == ["covid_2020"]
@@ -187,6 +210,10 @@ def test_the_command_shows_prints_and_draws(postgres, database, desk_home, stage
     assert (code, found["plot"]) == (0, str(tmp_path / "book.svg"))
     assert (tmp_path / "book.png").exists()
     assert (tmp_path / "book.svg").exists()
+    code, out, _ = home.desk(capsys, "stress", "--plot", str(tmp_path / "none.png"))
+    assert (code, "No picture was written" in out, (tmp_path / "none.png").exists()) == (0, True, False)
+    code, found = home.json(capsys, "stress", "--plot", str(tmp_path / "none.png"))
+    assert (code, found["plot"]) == (0, None)
     code, _, error = home.desk(capsys, "stress", "--plot", "book.gif")
     assert (code, "A picture is written as" in error) == (2, True)
 

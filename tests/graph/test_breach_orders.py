@@ -69,11 +69,11 @@ async def test_a_limit_that_no_closing_restores_gets_a_new_trade_and_it_is_stage
     state = await desk.run()
     (repair,) = state["repairs"]
     assert state["exits"] == []
-    assert repair.candidate.purpose == "hedge"
+    assert repair.candidate.purpose == "repair"
     allocation = state["allocations"][f"{repair.candidate.ticker} restore"]
     assert allocation.accepted, allocation.decision
     assert (allocation.sized.units, allocation.sized.sizing.binding) == (repair.units, "restores")
-    (staged,) = [order for order in desk.orders.staged.values() if order.sized.candidate.purpose == "hedge"]
+    (staged,) = [order for order in desk.orders.staged.values() if order.sized.candidate.purpose == "repair"]
     assert staged.units == repair.units
     assert staged.closes is None
     assert staged.thesis.engine == "rules"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from domain.book import CashFlow
+from domain.errors import ConfigError
 from domain.market import Bars
 from domain.order import OrderState
 from domain.regime import Regime, RegimeReading
@@ -285,3 +286,15 @@ async def test_a_mark_made_overnight_does_not_move_the_baseline(desk, store):
         assert (await desk.context(at, market(at))).book.nlv == 91_000
     baseline = (await desk.context(NOON, market())).baseline
     assert (baseline.nlv, "2026-02-27 20:00Z)" in baseline.source) == (91_000, True)
+
+
+async def test_an_account_keeps_the_cash_it_was_opened_with(engine):
+    """A setting that could still move NLV would move every limit that is a share of it."""
+    opened = PostgresDeskState(engine, account="opened-once", starting_cash=Decimal(50_000))
+    book = await opened.book(NOON, {})
+    assert book.cash == Decimal(50_000)
+    again = PostgresDeskState(engine, account="opened-once", starting_cash=Decimal(50_000))
+    assert (await again.book(NOON, {})).cash == Decimal(50_000)
+    richer = PostgresDeskState(engine, account="opened-once", starting_cash=Decimal(5_000_000))
+    with pytest.raises(ConfigError, match=r"opened with 50,000\.00 USD"):
+        await richer.book(NOON, {})

@@ -53,6 +53,16 @@ async def test_what_was_spent_beyond_the_budget_is_recorded_not_refused(budget):
     assert (await budget.current(NOON)).remaining == -100
 
 
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "1e400", "1e30", "1000000000.01", "0.001", "-1"])
+async def test_what_is_no_sane_amount_of_money_is_neither_a_budget_nor_a_debit(budget, amount):
+    with pytest.raises(UsageError, match="is no budget") as refused:
+        await budget.set_limit(Decimal(amount), at=NOON, actor="ann", reason="r")
+    assert "zero to 1,000,000,000" in refused.value.remedy
+    with pytest.raises(UsageError, match="nothing that was spent"):
+        await spend(budget, "k", amount)
+    assert (await budget.set_limit(Decimal(10**9), at=NOON, actor="ann", reason="the most")).limit == 10**9
+
+
 async def test_a_person_sets_the_limit_from_this_month_on_and_signs(budget):
     set_now = await budget.set_limit(Decimal(2_500), at=NOON, actor="ann", reason="more to protect")
     assert set_now.limit == 2_500

@@ -17,7 +17,8 @@ from portfolio.ledger import ledger
 from risk.facts import exposed_tickers, measured_portfolio, portfolio_of
 from risk.gate import decide
 from risk.holdings import Line
-from risk.revaluation import revalue, risk_book
+from risk.measured import BookMeasures
+from risk.revaluation import Scenarios, revalue, risk_book
 from risk.scenarios import historical
 from risk.settings import RiskSettings
 from risk.var import var_of
@@ -271,3 +272,22 @@ def test_greeks_that_are_not_known_make_no_sum():
     book = portfolio(exposures=(exposure(greeks=DollarGreeks(delta=1)), exposure(order_id="2", greeks=None)))
     assert book.greeks is None
     assert book.greek("delta", sized()) is None
+
+
+def test_what_a_held_structure_gained_can_be_lost_again():
+    """Value at risk is not capped at what the structure could lose when it was opened."""
+    held = exposure(order_id="O-won", worst_case=Decimal(1_000))
+    waiting = held.model_copy(update={"order_id": "O-new", "state": "staged"})
+    pnl = {("O-won", "open"): np.full(20, -3_500.0), ("O-new", "staged"): np.full(20, -3_500.0)}
+    moves = np.zeros((20, 1))
+    flat = Scenarios(("QQQ",), moves, moves, np.zeros(20), np.zeros(20))
+    for gains, usd in (
+        ({}, 1_000.0),
+        ({"O-won": 2_600.0}, 3_500.0),
+        ({"O-won": -400.0}, 600.0),
+        ({"O-won": -9e9}, 0.0),
+    ):
+        measures = BookMeasures(flat, {}, pnl, gains=gains)
+        assert portfolio(exposures=(held,), measures=measures).value_at_risk.usd == usd
+    measures = BookMeasures(flat, {}, pnl, gains={"O-new": 2_600.0})
+    assert portfolio(exposures=(waiting,), measures=measures).value_at_risk.usd == 1_000.0

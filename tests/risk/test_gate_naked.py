@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from domain.contract import Right, Settlement, occ_symbol
-from risk.naked import Trade, fill_sequence, is_standard, only_reduces, uncovered, worst_moment
+from risk.naked import Trade, fill_sequence, is_standard, only_reduces, uncovered, uncovered_words, worst_moment
 from tests.factories import leg
 
 NEAR, FAR = date(2026, 3, 20), date(2026, 4, 17)
@@ -76,6 +76,8 @@ def contract_by_contract(sequence):
 @settings(max_examples=300, deadline=None)
 def test_what_is_uncovered_is_what_the_best_assignment_of_single_contracts_leaves(held, shares):
     assert uncovered(held, shares=shares) == oracle(held, shares)
+    counted = [int(part.split()[0]) for part in uncovered_words(held).split("; ") if part[0].isdigit()]
+    assert sum(counted) == uncovered(held)
 
 
 @given(HOLDINGS, HOLDINGS, SHARES)

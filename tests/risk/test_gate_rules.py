@@ -20,6 +20,7 @@ from risk.margins import book_margins
 from risk.measured import BookMeasures
 from risk.registry import HARD_RULES, REQUIRED_SOFT_RULES
 from risk.revaluation import Scenarios
+from risk.rules.correlation_increase import CorrelationIncreaseRule
 from risk.settings import RiskSettings
 from tests.factories import AS_OF, candidate, exposure, facts, leg, portfolio, risk_settings, sized, view
 
@@ -406,16 +407,23 @@ def test_only_a_hedge_may_be_larger_and_is_told_what_it_needs():
 
 
 @pytest.mark.parametrize(
-    ("legs", "naked"),
+    ("legs", "naked", "said"),
     [
-        ((leg(-1, 680),), 1),
-        ((leg(-2, 680), leg(1, 675)), 1),
-        ((leg(-1, 680), leg(1, 700, right=Right.CALL)), 1),
-        ((leg(-1, 680), leg(1, 675, expiry=AS_OF.date())), 1),
-        ((leg(-1, 680), leg(1, 675, root="SPY1")), 1),
-        ((leg(-1, 680), leg(1, 675, multiplier=10)), 1),
-        ((leg(-3, 680), leg(1, 675)), 2),
-        ((leg(-1, 680), leg(1, 675)), 0),
+        ((leg(-1, 680),), 1, "1 short put 680 is not covered"),
+        ((leg(-2, 680), leg(1, 675)), 1, "1 short put 680 is not covered"),
+        ((leg(-1, 680), leg(1, 700, right=Right.CALL)), 1, "1 short put 680 is not covered"),
+        ((leg(-1, 680), leg(1, 675, expiry=AS_OF.date())), 1, "1 short put 680 is not covered"),
+        ((leg(-1, 680), leg(1, 675, root="SPY1")), 1, "1 short put 680 is not covered"),
+        ((leg(-1, 680), leg(1, 675, multiplier=10)), 1, "1 short put 680 is not covered"),
+        ((leg(-1, 680, root="SPY1"), leg(1, 675, root="SPY1")), 1, "1 short put 680 is not covered"),
+        ((leg(-3, 680), leg(1, 675)), 2, "2 short puts 680 are not covered"),
+        ((leg(-1, 680), leg(-1, 682.5), leg(1, 675)), 1, "1 of the short puts 680, 682.5 is not covered"),
+        (
+            (leg(-1, 680), leg(-1, 700, right=Right.CALL)), 2,
+            "1 short call 700 is not covered; 1 short put 680 is not covered",
+        ),
+        ((leg(-1, 680), leg(-1, 670, expiry=AS_OF.date()), leg(1, 675, expiry=AS_OF.date())), 1, "1 short put 680 is"),
+        ((leg(-1, 680), leg(1, 675)), 0, "bull_put_spread: loss bounded at"),
     ],
     ids=[
         "naked",
@@ -424,12 +432,18 @@ def test_only_a_hedge_may_be_larger_and_is_told_what_it_needs():
         "cover expires first",
         "other deliverable",
         "other multiplier",
+        "adjusted",
         "two",
+        "one of two",
+        "both rights",
+        "the later of two",
         "none",
     ],
-)
-def test_no_structure_with_an_uncovered_short_passes_whatever_it_calls_itself(legs, naked):
+)  # fmt: skip
+def test_no_structure_with_an_uncovered_short_passes_whatever_it_calls_itself(legs, naked, said):
     found = check("defined_risk", view(order=sized(legs=legs)))
+    assert said in found.detail
+    assert "bounded" not in found.detail or found.passed
     assert (found.passed, found.measured, found.limit, found.hard) == (naked == 0, naked, 0, True)
     assert check("defined_risk", view(order=sized(4, legs=legs))).measured == 4 * naked
 
@@ -445,7 +459,7 @@ def test_an_opening_stands_on_its_own_whatever_is_held():
         (closing(), True, 0, "closes part or all of O-held"),
         (closing(2), True, 0, "closes part or all of O-held"),
         (closing(3), False, 0, "closes more than O-held holds"),
-        (closing(legs=(leg(-1, 675),)), False, 1, "closes part or all of O-held"),
+        (closing(legs=(leg(-1, 675),)), False, 1, "after closing this much of O-held, 1 short put 680 is not covered"),
         (closing(legs=(leg(1, 680),)), True, 0, "closes part or all of O-held"),
         (closing(legs=(leg(-1, 670),)), False, 1, "closes more than O-held holds"),
         (closing(closes="O-other"), False, 0, "closes more than O-other holds"),
@@ -453,7 +467,7 @@ def test_an_opening_stands_on_its_own_whatever_is_held():
         (closing(exposures=()), False, 0, "closes more than O-held holds"),
         (closing(exposures=(holding(leg(-2, 680), leg(2, 675), state="approved"),)), False, 0, "more than O-held"),
         (closing(legs=(leg(1, 680),), exposures=(holding(leg(-2, 680), leg(1, 675)),)), True, 0, "part or all"),
-        (closing(legs=(leg(-1, 675),), exposures=(holding(leg(-2, 680), leg(1, 675)),)), False, 1, "part or all"),
+        (closing(legs=(leg(-1, 675),), exposures=(holding(leg(-2, 680), leg(1, 675)),)), False, 1, "2 short puts 680"),
     ],
     ids=[
         "half", "all", "more than held", "the cover only", "the short only", "another contract", "another structure",
@@ -671,6 +685,8 @@ def test_correlation_may_rise_by_a_twentieth_weighted_by_worst_cases(rho, expect
     held = tuple(exposure(order_id=n, ticker=n, worst_case=Decimal("392.60")) for n in ("AAA", "BBB"))
     found = check("correlation_increase", view(portfolio=portfolio(exposures=held), correlations=pairs))
     assert (found.passed, found.measured) == (expected, pytest.approx(2 * rho / 3))
+    question = view(portfolio=portfolio(exposures=held), correlations=pairs)
+    assert CorrelationIncreaseRule(limit=found.measured).check(question).passed, "a rise of exactly the limit passes"
     heavier = check(
         "correlation_increase", view(portfolio=portfolio(exposures=held), correlations=pairs, order=sized(2))
     )
@@ -909,3 +925,9 @@ def test_a_regime_that_a_table_does_not_name_permits_nothing(rule, field, name):
     found = check(name, view(), SETTINGS.model_copy(update={"soft": soft}))
     assert not found.passed
     assert "neutral" in found.detail or name == "max_positions"
+
+
+@pytest.mark.parametrize("baseline", [float("nan"), float("inf"), 0.0, -1.0])
+def test_a_baseline_that_is_no_amount_bounds_no_loss(baseline):
+    found = check("daily_loss", view(portfolio=portfolio(baseline_nlv=baseline)))
+    assert (found.measured, found.passed) == (None, False)

@@ -14,7 +14,7 @@ def upgrade() -> None:
     # Orders that were staged before there were hedges were all trades.
     op.add_column("orders", sa.Column("purpose", sa.Text(), nullable=False, server_default="trade"))
     op.alter_column("orders", "purpose", server_default=None)
-    op.create_check_constraint("purpose", "orders", "purpose IN ('trade', 'hedge')")
+    op.create_check_constraint("purpose", "orders", "purpose IN ('trade', 'hedge', 'repair')")
 
 
 def downgrade() -> None:

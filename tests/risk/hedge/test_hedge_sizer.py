@@ -57,6 +57,8 @@ def contracts(size):
         (Fraction(50_001), 1),
         (np.float64(100_000), 2),
         (1e12, 20_000_000),
+        (1e30, 2 * 10**25),
+        (50_000 * 10**400, 10**400),
     ],
 )
 def test_one_contract_for_every_whole_fifty_thousand(value, count):
@@ -164,7 +166,7 @@ def test_configured_weights_are_filtered_to_those_requested_then_normalised():
 
 def test_an_underlying_without_a_weight_makes_all_requested_equal():
     size = SIZER.size(200_000, ["QQQ", "SPY", "IWM"])
-    assert size.weights == "equal"
+    assert (size.weights, size.unweighted) == ("equal", ("IWM",))
     assert contracts(size) == {"QQQ": 1, "SPY": 1, "IWM": 2}  # the odd one goes to the first ticker, I before Q
 
 
@@ -186,7 +188,10 @@ def test_a_target_overrides_the_ratio_and_names_twice_count_once():
     [
         ({"underlyings": []}, "needs an underlying"),
         ({"target_contracts": -1}, "-1 contracts cannot be bought"),
+        ({"target_contracts": 10**9 + 1}, "1000000001 contracts cannot be bought"),
         ({"portfolio_value": float("nan")}, "portfolio value is nan"),
+        ({"portfolio_value": Decimal("1e30")}, "beyond 1,000,000,000,000 USD"),
+        ({"portfolio_value": -(10**400)}, "beyond 1,000,000,000,000 USD"),
         ({"weights": {"SPY": float("inf")}}, "weight of SPY is inf"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_book_within_its_limits_is_left_alone():
 
 
 def repaired(units, liquidity=50, account=None, **changes):
-    wanted = Repair(candidate=candidate(purpose="hedge", liquidity=liquidity, **changes), units=units)
+    wanted = Repair(candidate=candidate(purpose="repair", liquidity=liquidity, **changes), units=units)
     return allocate_repairs(
         [wanted], account or portfolio(), lambda ticker, held: view(order=None, portfolio=held), SETTINGS,
         lambda order: "O-new",
@@ -125,7 +125,7 @@ def test_a_repair_is_staged_whole_and_counts_from_then_on():
     assert [(cap.name, cap.units, cap.detail) for cap in sizing.caps] == [
         ("restores", 2, "put skew is rich"), ("liquidity", 50, "units executable at quoted size"),
     ]  # fmt: skip
-    assert [(e.order_id, e.units, e.purpose) for e in after.exposures] == [("O-new", 2, "hedge")]
+    assert [(e.order_id, e.units, e.purpose) for e in after.exposures] == [("O-new", 2, "repair")]
 
 
 @pytest.mark.parametrize(("liquidity", "units"), [(1, 0), (2, 2)])
@@ -146,9 +146,16 @@ def test_a_repair_that_the_gate_vetoes_changes_nothing():
 def test_rules_about_which_trades_to_take_do_not_speak_of_a_hedge():
     silent = {"regime_family", "correlated_positions", "correlation_increase", "theta_concentration"}
     trade = {check.name for check in decide(view(), SETTINGS).checks}
-    hedge = {check.name for check in decide(view(order=sized(purpose="hedge")), SETTINGS).checks}
-    assert trade - hedge == silent
-    assert hedge < trade
+    for purpose in ("hedge", "repair"):
+        protection = {check.name for check in decide(view(order=sized(purpose=purpose)), SETTINGS).checks}
+        assert trade - protection == silent
+        assert protection < trade
+
+
+def test_only_a_hedge_that_a_person_asked_for_passes_beyond_ten_contracts():
+    for purpose, passes in (("trade", False), ("repair", False), ("hedge", True)):
+        checks = {c.name: c.passed for c in decide(view(order=sized(11, purpose=purpose)), SETTINGS).checks}
+        assert checks["contracts_per_order"] == passes
 
 
 def test_a_limit_knows_whether_it_is_broken():
