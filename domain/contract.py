@@ -8,6 +8,8 @@ from enum import StrEnum
 from domain.errors import DataError
 from domain.record import Record
 
+SHARES_PER_CONTRACT = 100  # or index units: what a standard contract delivers
+
 
 class Right(StrEnum):
     """Call or put."""
@@ -76,3 +78,8 @@ class Leg(Record):
     bid: float | None = None  # quotes at selection, USD per share; None when the leg comes from the book
     ask: float | None = None
     iv: float | None = None  # fitted or implied volatility used to value it, decimal
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether it delivers a hundred shares or index units; the root of an adjusted series ends in a digit."""
+        return self.multiplier == SHARES_PER_CONTRACT and not self.root[-1].isdigit()

@@ -115,7 +115,8 @@ def _price_rows(
     values = {name: np.full(len(chain), np.nan) for name in ("price", *_GREEKS)}
     own = np.flatnonzero(np.isfinite(implied.vol))
     _fill_greeks(values, own, implied.vol, chain, tau, forward, discount)
-    half_spread = 0.5 * spread / values["vega"]
+    with np.errstate(divide="ignore", invalid="ignore"):  # without vega a quote says nothing of volatility
+        half_spread = 0.5 * spread / values["vega"]
     smiles = _smiles(chain, forwards, good, k, implied.vol, half_spread, settings)
     slices = tuple(_slice(chain, found, smiles[found.tau]) for found in forwards)
 

@@ -16,9 +16,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from domain.contract import Leg, Right, Settlement
-
-SHARES_PER_CONTRACT = 100
+from domain.contract import SHARES_PER_CONTRACT, Leg, Right, Settlement
 
 
 class Trade(NamedTuple):
@@ -28,11 +26,6 @@ class Trade(NamedTuple):
     quantity: int
 
 
-def is_standard(leg: Leg) -> bool:
-    """Whether the contract delivers a hundred shares (or index units); OCC roots of adjusted series end in a digit."""
-    return leg.multiplier == SHARES_PER_CONTRACT and not leg.root[-1].isdigit()
-
-
 def uncovered(held: Iterable[Trade], *, shares: int = 0) -> int:
     """Short contracts that nothing covers. `held` are options of one underlying, `shares` its shares, signed.
 
@@ -40,8 +33,8 @@ def uncovered(held: Iterable[Trade], *, shares: int = 0) -> int:
     many uncovered as the shorts outnumber the longs that live from some day on, on the worst such day (Hall 1935).
     """
     net = _net(held)
-    naked = sum(max(0, -quantity) for leg, quantity in net if not is_standard(leg))
-    standard = [trade for trade in net if is_standard(trade.leg)]
+    naked = sum(max(0, -quantity) for leg, quantity in net if not leg.is_standard)
+    standard = [trade for trade in net if trade.leg.is_standard]
     roots = sorted({leg.root for leg, _ in standard})
     calls = sum(_deficit(standard, root, Right.CALL) for root in roots)
     puts = sum(_deficit(standard, root, Right.PUT) for root in roots)
@@ -51,8 +44,8 @@ def uncovered(held: Iterable[Trade], *, shares: int = 0) -> int:
 def uncovered_words(held: Iterable[Trade]) -> str:
     """Which short contracts `uncovered` counts, in words; "no short option is uncovered" if it counts none."""
     net = _net(held)
-    found = [_left_open(-quantity, [leg]) for leg, quantity in net if quantity < 0 and not is_standard(leg)]
-    standard = [trade for trade in net if is_standard(trade.leg)]
+    found = [_left_open(-quantity, [leg]) for leg, quantity in net if quantity < 0 and not leg.is_standard]
+    standard = [trade for trade in net if trade.leg.is_standard]
     for root, right in sorted({(leg.root, leg.right) for leg, _ in standard}):
         same = [trade for trade in standard if (trade.leg.root, trade.leg.right) == (root, right)]
         days = [_ends(leg) for leg, _ in same]

@@ -56,15 +56,7 @@ def size(
 
         return await hedge_size(desk, Wanted(value, names, target_contracts, shares), at=moment)
 
-    document = run(_on_desk(feed, work))
-    if json:
-        emit(document)
-        return
-    from rich.console import Console
-
-    from app.screens.hedge import show_size
-
-    show_size(Console(), document, desk=program())
+    _answer(feed, work, "size", json=json)
 
 
 @app.command()
@@ -96,15 +88,7 @@ def stage(
         wanted = Wanted(value, names, target_contracts, shares)
         return await stage_hedge(desk, wanted, method=method, by=who, reason=(reason or "").strip(), at=moment)
 
-    document = run(_on_desk(feed, work))
-    if json:
-        emit(document)
-        return
-    from rich.console import Console
-
-    from app.screens.hedge import show_staged
-
-    show_staged(Console(), document, desk=program())
+    _answer(feed, work, "staged", json=json)
 
 
 @app.command()
@@ -117,15 +101,7 @@ def roll(feed: FeedOption = None, at: AtOption = None, json: JsonOption = False)
 
         return await hedge_roll(desk, at=moment)
 
-    document = run(_on_desk(feed, work))
-    if json:
-        emit(document)
-        return
-    from rich.console import Console
-
-    from app.screens.hedge import show_roll
-
-    show_roll(Console(), document, desk=program())
+    _answer(feed, work, "roll", json=json)
 
 
 @app.command()
@@ -160,15 +136,7 @@ def budget(
         by,
         at,
     )
-    document = run(_on_desk(feed, work))
-    if json:
-        emit(document)
-        return
-    from rich.console import Console
-
-    from app.screens.hedge import show_budget
-
-    show_budget(Console(), document)
+    _answer(feed, work, "budget", json=json)
 
 
 def dollars(text: str, option: str) -> Decimal:
@@ -179,7 +147,9 @@ def dollars(text: str, option: str) -> Decimal:
         raise UsageError(f"{option} {text!r} is no amount.", remedy="Write e.g. 250000.") from error
     if not amount.is_finite():
         raise UsageError(f"{option} {text!r} is no amount.", remedy="Write e.g. 250000.")
-    if abs(amount) > MOST:
+    if amount < 0:
+        raise UsageError(f"{option} {text!r} is below zero.", remedy="Write e.g. 250000.")
+    if amount > MOST:
         raise UsageError(f"{option} {text!r} is beyond {MOST:,} USD.", remedy="Write e.g. 250000.")
     return amount
 
@@ -229,6 +199,18 @@ def _budget_work(
         return await hedge_budget(desk, at=moment)
 
     return work
+
+
+def _answer(feed: Feed | None, work: Work, screen: Literal["size", "staged", "roll", "budget"], *, json: bool) -> None:
+    document = run(_on_desk(feed, work))
+    if json:
+        emit(document)
+        return
+    from rich.console import Console
+
+    from app.screens.hedge import SCREENS
+
+    SCREENS[screen](Console(), document, desk=program())
 
 
 async def _on_desk(feed: Feed | None, work: Work) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def show_roll(console: Console, document: Document, *, desk: str) -> None:
         )
 
 
-def show_budget(console: Console, document: Document) -> None:
+def show_budget(console: Console, document: Document, *, desk: str) -> None:
     """The month, its debits, and the months before."""
     console.print(f"[bold]Hedge budget of {document['account']}[/], {moment(document['at'])}")
     if document.get("changed") is False:
@@ -140,6 +140,10 @@ def show_budget(console: Console, document: Document) -> None:
             late = usd(month["late"]) if month["late"] else "–"
             table.add_row(_month(month["month"]), usd(month["limit"]), usd(month["spent"]), str(month["debits"]), late)
         console.print(table)
+    console.print(f"[dim]change it: {desk} hedge budget --set USD --reason TEXT[/]")
+
+
+SCREENS = {"size": show_size, "staged": show_staged, "roll": show_roll, "budget": show_budget}
 
 
 def _breakdown(items: list[Document], shares: list[Document]) -> Table:

@@ -101,6 +101,7 @@ def spread(number: int, chain: Chain, at: datetime) -> OrderView:
     expiry = np.unique(chain.expiry[(days >= 30) & (days <= 60)])[-1]
     usable = (chain.bid > 0) & (chain.ask > chain.bid) & ~chain.is_call & (chain.expiry == expiry)
     rows = np.flatnonzero(usable & (chain.strike < chain.spot))
+    rows = rows[chain.root[rows] == chain.root[rows[0]]]  # SPX and SPXW may share a day
     rows = rows[np.argsort(chain.strike[rows])][::-1]
     start = (number // len(TICKERS)) % (len(rows) - 1)
     legs = tuple(

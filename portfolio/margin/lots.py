@@ -9,7 +9,6 @@ from typing import NamedTuple
 from domain.contract import Leg, Right, Settlement
 from domain.errors import DataError
 
-STANDARD_MULTIPLIER = 100
 MICRO = Decimal("0.000001")  # USD a share: drops the binary noise of a mid
 MOST = 1e9  # USD a share; more is absurd
 
@@ -44,11 +43,6 @@ class Lot(NamedTuple):
         return max(price - self.strike if self.is_call else self.strike - price, Decimal(0))
 
 
-def is_standard(leg: Leg) -> bool:
-    """Whether the contract delivers a hundred shares or index units. The root of an adjusted one ends in a digit."""
-    return leg.multiplier == STANDARD_MULTIPLIER and not leg.root[-1].isdigit()
-
-
 def lots(
     positions: Iterable[tuple[Leg, int]], *, spot: Decimal | None, marks: Mapping[str, float]
 ) -> tuple[tuple[Lot, ...], tuple[str, ...]]:
@@ -65,7 +59,7 @@ def lots(
             raise DataError(f"{symbol} is held under different terms.", remedy="Read its contract anew.")
         if not quantity:
             continue
-        own_spot = spot if is_standard(leg) else None
+        own_spot = spot if leg.is_standard else None
         low, high = _value(leg, own_spot, marks.get(symbol))
         if high != low:
             bound = "has no bound" if high is None else f"is taken at {high} USD a share at most, 0 at least"

@@ -74,10 +74,11 @@ def at_once(database, desk_home, use):
 def test_a_run_between_two_steps_stages_nothing_once_another_process_has_halted(
     start, database, desk, desk_home, halted
 ):
-    serving = start(database)
+    serving = start(database, held=True)
     serving.said("node", node="collect")  # the run's picture says: active
     if halted:
         at_once(database, desk_home, lambda there: halt(there, by="ann", reason="stop"))
+    serving.let_go()
     serving.said("sealed")
     staged = asked(database, "SELECT order_id FROM orders")
     assert bool(staged) is not halted
@@ -96,9 +97,10 @@ def test_a_run_between_two_steps_stages_nothing_once_another_process_has_halted(
 
 
 def test_an_agent_halted_after_the_picture_was_taken_is_silent_and_the_replay_knows(start, database, desk, desk_home):
-    serving = start(database)
+    serving = start(database, held=True)
     serving.said("node", node="collect")
     at_once(database, desk_home, lambda there: set_agent(there, "technical", halted=True, by="ann", reason="a drill"))
+    serving.let_go()
     serving.said("sealed")
     ((entry,),) = asked(database, "SELECT entry FROM decision_log WHERE node = 'technical'")
     assert [item["code"] for item in json.loads(entry)["output"]["abstentions"]] == ["halted"]

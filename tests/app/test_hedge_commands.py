@@ -116,15 +116,15 @@ async def test_an_account_whose_value_is_not_known_asks_for_one(desk, staged, mo
 async def test_the_budget_is_set_debited_and_told_with_its_history(desk):
     changed = await set_budget(desk, Decimal(2_500), by="ann", reason="more", at=OPENING)
     assert (changed["limit"], changed["remaining"], changed["utilisation"]) == (2500, 2500, 0)
-    assert "nothing spent this month" in rendered(show_budget, changed)
+    assert "nothing spent this month" in rendered(show_budget, changed, desk="desk")
     first = await debit_budget(desk, Decimal("310.55"), key="T-1", by="ann", reason="telephone", at=OPENING)
     again = await debit_budget(desk, Decimal("310.55"), key="T-1", by="ann", reason="telephone", at=OPENING)
     assert (first["changed"], again["changed"], again["spent"]) == (True, False, 310.55)
-    assert "it counts once" in rendered(show_budget, again)
-    assert "telephone (T-1)" in rendered(show_budget, first)
+    assert "it counts once" in rendered(show_budget, again, desk="desk")
+    assert "telephone (T-1)" in rendered(show_budget, first, desk="desk")
     later = await hedge_budget(desk, at=OPENING.replace(month=2, day=3))
     assert [(month["month"], month["spent"]) for month in later["history"]] == [("2025-01-01", 310.55)]
-    shown = rendered(show_budget, later)
+    shown = rendered(show_budget, later, desk="desk")
     assert "February 2025" in shown
     assert "January 2025" in shown
     rows = await desk.audit.rows("hedging")
@@ -135,7 +135,7 @@ async def test_the_budget_is_set_debited_and_told_with_its_history(desk):
 async def test_many_debits_show_the_last_and_count_the_rest(desk):
     for number in range(15):
         await debit_budget(desk, Decimal(1), key=f"k{number:02}", by="ann", reason="r", at=OPENING)
-    shown = rendered(show_budget, await hedge_budget(desk, at=OPENING))
+    shown = rendered(show_budget, await hedge_budget(desk, at=OPENING), desk="desk")
     assert "(k14)" in shown
     assert "(k02)" not in shown
     assert "3 earlier ones" in shown
@@ -373,6 +373,7 @@ async def test_a_halt_between_the_checks_and_the_staging_fails_the_run_and_says_
     [
         (lambda: dollars("much", "--set"), "--set 'much' is no amount"),
         (lambda: dollars("NaN", "--set"), "is no amount"),
+        (lambda: dollars("-0.01", "--portfolio-value"), "below zero"),
         (lambda: named(" , "), "names no ticker"),
         (lambda: weighted("QQQ"), "'QQQ' is no weight"),
         (lambda: weighted("QQQ=x"), "is no weight"),

@@ -207,9 +207,10 @@ async def test_an_order_that_cannot_fill_within_its_limit_is_cancelled_in_words(
     assert await kinds(desk, staged) == [("edit v2", "human"), ("approve v2", "human"), ("fill v2", "rule")]
 
 
-async def test_ten_contracts_need_no_large_and_more_need_a_reason(desk, staged):
+async def test_large_is_refused_for_an_order_that_does_not_need_it(desk, staged):
     with refused("not_large"):
         await approve(desk, staged.order_id, at=None, reviewer="ann", large=True, reason="hedge")
+    assert (await desk.orders.get(staged.order_id)).state is OrderState.STAGED
 
 
 async def stage_hedge(desk, units=11):

@@ -124,6 +124,7 @@ async def test_what_still_works_at_the_broker_counts_whichever_day_it_is_from(st
     await store.transition("old", S.APPROVED, expect=S.STAGED, at=NOON - DAY, reviewer="ann", reason=None)
     with refused(11):
         await store.stage(order("new", units=5))
+    assert [view.order.order_id for view in await store.list()] == ["old"]
 
 
 async def test_closing_is_never_counted_and_never_refused(store):
@@ -169,6 +170,7 @@ async def test_small_hedges_do_not_add_up_unseen(store):
     await store.approve("a", **ANN)
     with refused(12):
         await store.approve("b", **ANN)
+    assert (await store.get("b")).state is S.STAGED
 
 
 async def test_a_hedge_and_a_trade_do_not_supersede_each_other(store):

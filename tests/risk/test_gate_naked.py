@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from domain.contract import Right, Settlement, occ_symbol
-from risk.naked import Trade, fill_sequence, is_standard, only_reduces, uncovered, uncovered_words, worst_moment
+from risk.naked import Trade, fill_sequence, only_reduces, uncovered, uncovered_words, worst_moment
 from tests.factories import leg
 
 NEAR, FAR = date(2026, 3, 20), date(2026, 4, 17)
@@ -144,8 +144,8 @@ def test_what_covers_what(held, shares, naked):
 
 
 def test_adjusted_deliverables_are_told_by_root_and_multiplier():
-    assert [is_standard(option(root=root)) for root in ("SPY", "SPXW", "SPY1", "2SPX")] == [True, True, False, True]
-    assert not is_standard(option(multiplier=10))
+    assert [option(root=root).is_standard for root in ("SPY", "SPXW", "SPY1", "2SPX")] == [True, True, False, True]
+    assert not option(multiplier=10).is_standard
 
 
 def test_buys_come_before_sales_and_a_sale_first_would_have_been_naked():

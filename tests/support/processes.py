@@ -38,12 +38,19 @@ class Nursery:
 
 
 class Serving:
-    """One process: its log can be waited for, its end gives status and document."""
+    """One process: its log can be waited for, its end gives status and document; `held`, its analysts wait."""
 
-    def __init__(self, nursery, folder, variables, *, once=False, slow=0.0):
+    def __init__(self, nursery, folder, variables, *, once=False, slow=0.0, held=False):
         self.nursery, self.out, self.log, self.status = nursery, folder / "out", folder / "log", None
-        job = {"variables": variables, "at": AT, "once": once, "slow": slow, "out": str(self.out), "log": str(self.log)}
-        self.pid = nursery.ask(start=job)["pid"]
+        self.held = folder / "held"
+        if held:
+            self.held.touch()
+        job = {"variables": variables, "at": AT, "once": once, "slow": slow, "held": str(self.held)}
+        self.pid = nursery.ask(start=job | {"out": str(self.out), "log": str(self.log)})["pid"]
+
+    def let_go(self):
+        """The analysts answer."""
+        self.held.unlink()
 
     def said(self, event, **fields):
         """The first log line of `event` with these fields; waits for it."""

@@ -1,9 +1,11 @@
 """Real `desk serve` processes at an instant of the test's choosing, on a small simulated market.
 
 Imports once, warms the simulated feed up once, then forks one process a job. A job is one line of JSON on stdin:
-{"start": {"variables", "at", "once", "slow", "out", "log"}} is answered by {"pid"}, {"wait": pid} by {"status"}.
+{"start": {"variables", "at", "once", "slow", "held", "out", "log"}} is answered by {"pid"}, {"wait": pid} by
+{"status"}.
 A process writes the command's JSON document to `out` and its log to `log`; its clock moves on from `at` as real time
-does; `slow` is how many seconds it takes to gather its picture.
+does; `slow` is how many seconds it takes to gather its picture; its analysts think for as long as the file `held` is
+there.
 """
 
 import asyncio
@@ -11,9 +13,11 @@ import importlib
 import json
 import os
 import sys
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from app.cli.outcome import emit
@@ -24,6 +28,7 @@ from app.versions import code_version
 from app.wiring import configuration, open_desk
 from feeds.simulated.feed import SimulatedFeed
 from feeds.simulated.timeline import first_instant
+from graph.nodes import analysts
 from tests.support.kill_driver import NAMES, QUICK
 
 HEAVY = ("alembic.command", "graph.build", "memory.migrate", "memory.checkpoints", "app.services.serve", "app.metrics")
@@ -51,12 +56,25 @@ class SlowFeed(SimulatedFeed):
         return await super().gather(as_of, tickers)
 
 
+def think_while_there(held: Path) -> None:
+    """Every analyst of this process answers once the file is gone."""
+    prompt = analysts.analyse
+
+    def analyse(*given):
+        while held.exists():
+            time.sleep(0.01)
+        return prompt(*given)
+
+    analysts.analyse = analyse
+
+
 def child(job: dict[str, Any], feed: SlowFeed) -> None:
     """The forked process: serves until it is told to end."""
     os.environ.update(job["variables"])
     for path, stream in ((job["out"], 1), (job["log"], 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
     clock, feed.seconds = ShiftedClock(datetime.fromisoformat(job["at"])), job["slow"]
+    think_while_there(Path(job["held"]))
     config = configuration()
     configure("info")
 
