@@ -167,8 +167,8 @@ def mentions(ticker: str) -> str:
 
 def hourly_mentions(ticker: str) -> str:
     """Series of mentions of `ticker` in each hour (unit "posts an hour"), `day` being the hour's beginning in
-    `datetime64[s]`. An hour that is absent was not counted; one without mentions stands there with 0. `FORUM` as ticker:
-    all posts of the same sources, whatever they name.
+    `datetime64[s]`. An hour that is absent was not counted; one without mentions stands there with 0. With `FORUM` as
+    ticker: all posts of the same sources, whatever they name.
     """
     return f"mentions.hour.{ticker}"
 
@@ -177,7 +177,7 @@ FORUM = "*"
 
 
 def hourly_tone(ticker: str) -> str:
-    """Series of the mood of a ticker's mentions in each hour that has any: (bullish − bearish) / (bullish + bearish)."""
+    """Series of the mood of mentions in each hour that has any: (bullish − bearish) / (bullish + bearish)."""
     return f"tone.hour.{ticker}"
 
 
