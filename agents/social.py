@@ -71,7 +71,7 @@ def _burst(
     own = [story for story in told if isinstance(story.first, Post)]
     firsts = [story.first for story in own if isinstance(story.first, Post)]
     tone = _tone(measured, crowd, chosen)
-    why, doubts = context_mix(firsts), doubt(recent, own, chosen.doubt)
+    why, doubts = context_mix(firsts, chosen.influence), doubt(recent, own, chosen.doubt)
     sources = _sources(market, ticker, told, crowd, wires, chosen)
     scored = [
         (

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from memory.social import PostgresSocialStore
 
 REMEDY = "Create a script app at reddit.com/prefs/apps."
+ASIDE = frozenset({"unreadable", "no_interest"})
+"""Codes of notes that are said and need no mending: items without a date, terms that hardly anybody searches for."""
 
 
 class CrowdSettings(Record):
@@ -120,7 +122,7 @@ def sources_off(environment: Environment, settings: CrowdSettings) -> dict[str, 
     if not settings.reddit.subreddits:
         off["reddit"] = "no subreddits in social_feeds.yaml"
     elif lacking := missing(environment):
-        off["reddit"] = f"{' and '.join(lacking)} not set. {REMEDY}"
+        off["reddit"] = f"{' and '.join(lacking)} not set (a script app of reddit.com/prefs/apps has them)"
     if not settings.trends.terms:
         off["trends"] = "no trends.terms in social_feeds.yaml"
     return off

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from agents.debate.settings import DebateSettings
 from app.settings import Environment, load
 from domain.errors import ConfigError
-from domain.ports import DebateEngine, ModelRecord
+from domain.ports import DebateEngine, ModelRecord, ReasonReader
 from graph.deps import GraphSettings
 from signals.aggregate import conflict, vol_view
 from signals.social.extraction import Listings
@@ -46,6 +46,15 @@ class Debaters:
 
         return LlmEngine(settings.debate, self.gateway, self._record, rules, breakers=self.breakers, told=told)
 
+    def reasons(self, settings: GraphSettings, name: str) -> ReasonReader | None:
+        """The model that says why a ticker is talked about; None where the rules debate or no reader is configured."""
+        if name == "rules" or settings.debate.models.reader is None:
+            return None
+        from agents.reasons import ModelReasons
+
+        social = settings.signals.social
+        return ModelReasons(settings.debate, social, self.gateway, self._record, breakers=self.breakers)
+
     @cached_property
     def gateway(self) -> "ModelGateway":
         """The configured endpoints."""
@@ -75,6 +84,20 @@ def chosen_engine(config: "Configuration", asked: str | None) -> str:
             "The llm debate needs a model.", remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
         )
     return wanted
+
+
+def require_patience(settings: GraphSettings) -> None:
+    """Refuse time-outs under which a slow model would end a run, and with it the exits that are staged at its end."""
+    models = settings.debate.models
+    bounds = [("debate_seconds", models.debate_seconds, "debate_timeout_s", settings.debate_timeout_s)]
+    if models.reader is not None:  # it is asked while the run collects
+        bounds.append(("timeout_seconds", models.timeout_seconds, "node_timeout_s", settings.node_timeout_s))
+    for name, seconds, node, limit in bounds:
+        if seconds >= limit:
+            raise ConfigError(
+                f"debate.yaml gives models {seconds:g} s ({name}), but desk.yaml ends the step after {limit:g} s.",
+                remedy=f"Keep {name} below {node}: exits are staged in the same run and must not wait for a model.",
+            )
 
 
 def masked(settings: DebateSettings, own: Path | None) -> DebateSettings:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.models.settings import http_url
 from domain.errors import ConfigError
 from domain.record import Record
 
@@ -59,6 +60,11 @@ class Environment(BaseSettings):
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
         """An empty variable or secret file says nothing."""
         return cls.model_fields[str(info.field_name)].get_default() if value in ("", b"") else value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        return None if value is None else http_url(value)
 
     @field_validator("desk_home", "desk_config")
     @classmethod

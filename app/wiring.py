@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from agents.debate.settings import DebateSettings
 from app.clock import WallClock
-from app.debaters import Debaters, chosen_engine, masked
+from app.debaters import Debaters, chosen_engine, masked, require_patience
 from app.mood import desk_sentiment
 from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, require_known, validated
 from app.versions import code_version, versions
@@ -102,6 +102,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
         analyst_timeout_s=desk.analyst_timeout_s,
         debate_timeout_s=desk.debate_timeout_s,
     )
+    require_patience(graph)
     return Configuration(
         environment=environment,
         desk=desk,
@@ -232,6 +233,7 @@ class Desk:
             settings=settings,
             priced=PricedSnapshots(settings.chain),
             observer=observer,
+            reasons=self.debaters.reasons(settings, self.debate_engine),
             versions=versions(settings),
         )
 

@@ -13,7 +13,6 @@ from benchmarks import (
     pipeline,
     risk,
     social,
-    social_history,
     startup,
     vix,
     warm_run,
@@ -29,7 +28,6 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "options": options.main,
     "memory": memory.main,
     "social": social.main,
-    "social_history": social_history.main,
     "risk": risk.main,
 }
 

@@ -5,7 +5,7 @@ Every method that does I/O is `async` and translates vendor exceptions into `dom
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
+from datetime import datetime
 from typing import Protocol
 
 from domain.audit import AuditEntry, Seal
@@ -305,6 +305,16 @@ class SentimentModel(Protocol):
         ...
 
 
+class ReasonReader(Protocol):
+    """Asks a model why posts were written. Without one, `signals.social.context` finds reasons by rules."""
+
+    async def read(self, run_id: str, market: MarketData) -> MarketData:
+        """`market` with `Post.context` set on posts that were read, and `provenance` saying by whom. Never raises for a
+        misbehaving model: posts then stay as they are, and a note says so.
+        """
+        ...
+
+
 class ModelRecord(Protocol):
     """Recorded model calls and what they cost."""
 
@@ -316,8 +326,10 @@ class ModelRecord(Protocol):
         """Record one call. Idempotent by (run, key)."""
         ...
 
-    async def spent(self, *, run_id: str, day: date, agent: str) -> Spent:
-        """What the run, the New York day, and `agent` (a role such as `bull`) on that day have cost so far."""
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
+        """What the run, this New York day, and `agent` (a role such as `bull`) on this day have cost so far. The day is
+        the one on which calls are paid for: that of the clock, not of the instant a run looks at.
+        """
         ...
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from domain.errors import MachineError
+from domain.errors import DataError, MachineError
 from domain.market import FORUM, DataNote, MarketData, Post, Series, hourly_mentions
 from domain.social import MentionCount, SocialStore
 from domain.units import to_datetime64
@@ -20,31 +20,36 @@ def with_crowd(
     history: History, store: SocialStore, *, interest: Interest | None, days: int, tag: Callable[[Post], Post]
 ) -> History:
     """`history` with the posts about its tickers of the last `days`, each put through `tag`, hourly counts of the same
-    days, and search interest. A database that is down is a note; where nothing was ever collected nothing is said.
+    days, and search interest. A database that is down, or a sentiment model that cannot be loaded, costs what comes of
+    it and is a note; where nothing was ever collected nothing is said.
     """
 
     async def read(as_of: datetime, tickers: Sequence[str]) -> MarketData:
         past = await history(as_of, tickers)
         since = as_of - timedelta(days=days)
+        tagged: list[Post] = []
+        counts: tuple[MentionCount, ...] = ()
+        notes = past.notes
         try:
-            posts = await store.posts(tickers, since=since, as_of=as_of)
             counts = await store.mention_counts(since=since, as_of=as_of, symbols={*tickers, FORUM})
-        except MachineError as error:
-            return replace(past, notes=(*past.notes, DataNote(code="no_posts", subject="*", detail=str(error))))
+            posts = await store.posts(tickers, since=since, as_of=as_of)
+            tagged = await asyncio.to_thread(lambda: [tag(post) for post in posts])
+        except (MachineError, DataError) as error:
+            notes = (*notes, DataNote(code="no_posts", subject="*", detail=str(error)))
         searched = await asyncio.to_thread(interest, tickers, as_of) if interest else {}
         found = {**hourly_series(counts, tickers), **searched}
-        if not posts and not found:
-            return past
-        tagged = await asyncio.to_thread(lambda: [tag(post) for post in posts])
+        if not tagged and not found:
+            return replace(past, notes=notes)
         by_id = {post.id: post for post in (*tagged, *past.posts)}
         said = {
-            "posts": f"{len(posts)} collected posts of the last {days} days, scored when collected",
+            "posts": f"{len(tagged)} collected posts of the last {days} days, scored when collected",
             **({"series of the crowd": ", ".join(sorted(found))} if found else {}),
         }
         return replace(
             past,
             posts=tuple(sorted(by_id.values(), key=lambda post: (post.known_at, post.id))),
             series={**past.series, **dict(sorted(found.items()))},
+            notes=notes,
             provenance={**past.provenance, **said},
         )
 

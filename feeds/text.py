@@ -18,7 +18,6 @@ MAX_CHARACTERS = 2_000
 _INLINE_TAG = re.compile(r"</?(?:a|b|code|em|i|s|span|strong|sub|sup|u)\b[^<>]{0,500}>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]{1,500}>")
 _LINK = re.compile(r"\[([^\]]{0,300})\]\([^()\s]{1,500}\)")
-_SPACE = re.compile(r"\s+")
 
 Item = TypeVar("Item", Post, Headline)
 LEXICON = Remembered(LexiconModel)
@@ -35,7 +34,7 @@ def clean(text: str) -> str:
     plain = unescape(text[: 2 * MAX_CHARACTERS])
     if not plain.isascii():
         plain = unicodedata.normalize("NFKC", plain)
-    spaced = _SPACE.sub(" ", _LINK.sub(r"\1", _TAG.sub(" ", _INLINE_TAG.sub("", plain))))
+    spaced = " ".join(_LINK.sub(r"\1", _TAG.sub(" ", _INLINE_TAG.sub("", plain))).split())
     if not spaced.isprintable():
         spaced = "".join(character for character in spaced if unicodedata.category(character)[0] != "C")
     return spaced.strip()[:MAX_CHARACTERS].rstrip()

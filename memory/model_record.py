@@ -46,7 +46,7 @@ class PostgresModelRecord:
         new = insert(Calls).values(
             run_id=call.run_id,
             key=call.key,
-            day=self._clock.now().astimezone(NEW_YORK).date(),
+            day=self._today(),
             cost_usd=Decimal(repr(call.cost_usd)),
             tokens=call.input_tokens + call.output_tokens,
             call=call,
@@ -54,12 +54,13 @@ class PostgresModelRecord:
         async with self._engine.begin() as connection:
             await connection.execute(new.on_conflict_do_nothing())
 
-    async def spent(self, *, run_id: str, day: date, agent: str) -> Spent:
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
         """See the port."""
         from sqlalchemy import func, select
 
         from memory.tables.runs import ModelCallTable as Calls
 
+        day = self._today()
         scopes = {
             "run": Calls.run_id == run_id,
             "day": Calls.day == day,
@@ -74,6 +75,9 @@ class PostgresModelRecord:
         async with self._engine.connect() as connection:
             row = (await connection.execute(select(*sums).where(scopes["run"] | scopes["day"]))).mappings().one()
         return Spent.model_validate(dict(row))
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(NEW_YORK).date()
 
     async def costs(self, *, since: date, run_id: str | None = None) -> tuple[CostRow, ...]:
         """Spending from the New York day `since` on, by day, run, agent and model, newest day first."""

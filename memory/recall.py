@@ -3,12 +3,12 @@
 What may be recalled at an instant was known before it: the decision, its outcome, and what later citations were
 worth. Ranked by similarity × recency × importance (`memory.recall_layers`); similarity is the cosine of two vectors of
 one embedder. A situation always gets the feature vector, and that of the configured model too: where the model does not
-answer, the features do, and the recalled memory says which it was.
+answer, or has not seen the whole past yet, the features do, and the recalled memory says which it was.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field
 
@@ -20,8 +20,9 @@ from domain.record import Record
 from domain.regime import Regime
 from domain.signals import CompositeSignal
 from domain.units import Floats
+from memory.engine import driver_of
 from memory.recall_layers import Standing, standing
-from memory.recall_vectors import FeatureEmbedder, Neighbour, embed_missing, keep, key_of, memory_id, nearest
+from memory.recall_vectors import FeatureEmbedder, Neighbour, embed_missing, keep, key_of, memory_id, nearest, unseen
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -32,10 +33,23 @@ SIGN = {Verdict.BULL: 1, Verdict.BEAR: -1, Verdict.INCONCLUSIVE: 0}
 TOLD = """
 SELECT run_id, ticker, decided_at, known_at, regime, lesson,
        (composite::json->>'price_score')::float8 AS price_score, (composite::json->>'vol_score')::float8 AS vol_score
-FROM memories JOIN unnest(CAST(:runs AS text[]), CAST(:tickers AS text[])) AS wanted (run_id, ticker)
+FROM memories JOIN unnest(CAST(%(runs)s AS text[]), CAST(%(tickers)s AS text[])) AS wanted (run_id, ticker)
     USING (run_id, ticker)
 """
 CAUGHT_UP = 256  # situations without a vector of the model that one run gives one
+
+
+class Told(NamedTuple):
+    """A row of `TOLD`."""
+
+    run_id: str
+    ticker: str
+    decided_at: datetime
+    known_at: datetime
+    regime: str
+    lesson: str
+    price_score: float
+    vol_score: float
 
 
 class RecallSettings(Record):
@@ -62,6 +76,7 @@ class PostgresSituationMemory:
         self._settings = settings or RecallSettings()
         self._features = FeatureEmbedder()
         self._embedder: Embedder = embedder or self._features
+        self._stands_in = False  # the features for the model, until lessons are next drawn: once a run
 
     async def remember(
         self, run_id: str, composite: CompositeSignal, regime: str, debate: Debate, order_id: str | None
@@ -89,10 +104,21 @@ class PostgresSituationMemory:
         for lesson in sorted(lessons, key=lambda lesson: (lesson.known_at, lesson.order_id)):
             await self._close(lesson)
         if self._embedder.name != self._features.name:
-            try:
-                await embed_missing(self._engine, self._embedder, feed=self._feed, most=CAUGHT_UP)
-            except (FeedDown, DataError) as error:
-                _warn(self._embedder, error)
+            self._stands_in = not await self._caught_up()
+
+    async def _caught_up(self) -> bool:
+        """Whether the model has now seen everything that is over. One that has seen a part would recall that part only,
+        and nobody would notice.
+        """
+        try:
+            made = await embed_missing(self._engine, self._embedder, feed=self._feed, most=CAUGHT_UP)
+        except (FeedDown, DataError) as error:
+            _warn(self._embedder, str(error))
+            return False
+        left = await unseen(self._engine, self._embedder.name, self._feed) if made == CAUGHT_UP else 0
+        if left:
+            _warn(self._embedder, f"{left} past situations have no vector of it: 'desk memory reembed' makes them")
+        return not left
 
     async def _close(self, lesson: Lesson) -> None:
         from sqlalchemy import select
@@ -138,11 +164,15 @@ class PostgresSituationMemory:
         )
 
     async def _seen(self, situation: Situation) -> tuple[Embedder, Floats]:
-        """The situation as the configured model sees it, or by its features where the model does not answer."""
-        try:
-            return self._embedder, (await self._embedder.embed([situation]))[0]
-        except (FeedDown, DataError) as error:
-            _warn(self._embedder, error)
+        """The situation as the configured model sees it, or by its features where the model does not answer. One that
+        has just failed is not waited for again, ticker by ticker.
+        """
+        if not self._stands_in:
+            try:
+                return self._embedder, (await self._embedder.embed([situation]))[0]
+            except (FeedDown, DataError) as error:
+                _warn(self._embedder, str(error))
+                self._stands_in = True
         return self._features, (await self._features.embed([situation]))[0]
 
 
@@ -155,7 +185,7 @@ def regime_of(name: str) -> Regime:
 
 async def _tell(link: "AsyncConnection", past: "MemoryTable", lesson: Lesson) -> None:
     """What the outcome says of the memories that the debate cited: useful if cited by the verdict's side of a trade
-    that paid, or by the other side of one that did not.
+    that paid, or by the other side of one that did not. One that both sides cited told neither.
     """
     from sqlalchemy import select
     from sqlalchemy.dialects.postgresql import insert
@@ -165,11 +195,11 @@ async def _tell(link: "AsyncConnection", past: "MemoryTable", lesson: Lesson) ->
     verdict = past.debate.verdict
     if not SIGN[verdict] or lesson.profit == 0:
         return
-    cited: dict[tuple[str, str], bool] = {}
+    cited: dict[tuple[str, str], set[bool]] = {}
     for claim in past.debate.claims:
         for key in filter(None, map(key_of, claim.evidence_ids)) if claim.struck is None else ():
-            cited[key] = (claim.side == verdict.value) == (lesson.profit > 0)
-    for (run_id, ticker), useful in sorted(cited.items()):
+            cited.setdefault(key, set()).add((claim.side == verdict.value) == (lesson.profit > 0))
+    for (run_id, ticker), (useful,) in sorted(item for item in cited.items() if len(item[1]) == 1):
         known = await link.scalar(
             select(MemoryTable.feed).where(MemoryTable.run_id == run_id, MemoryTable.ticker == ticker)
         )
@@ -181,13 +211,12 @@ async def _tell(link: "AsyncConnection", past: "MemoryTable", lesson: Lesson) ->
             await link.execute(insert(MemoryFeedbackTable).values(row).on_conflict_do_nothing())
 
 
-async def _rows(link: "AsyncConnection", near: Sequence[Neighbour]) -> dict[tuple[str, str], Any]:
-    from sqlalchemy import text
-
+async def _rows(link: "AsyncConnection", near: Sequence[Neighbour]) -> dict[tuple[str, str], Told]:
     if not near:
         return {}
     asked = {"runs": [one.run_id for one in near], "tickers": [one.ticker for one in near]}
-    return {(row.run_id, row.ticker): row for row in await link.execute(text(TOLD), asked)}
+    async with driver_of(link) as driver:
+        return {(row[0], row[1]): Told(*row) for row in await (await driver.execute(TOLD, asked)).fetchall()}
 
 
 def _scored(near: Neighbour, as_of: datetime) -> tuple[float, Standing]:
@@ -196,7 +225,7 @@ def _scored(near: Neighbour, as_of: datetime) -> tuple[float, Standing]:
     return round(near.similarity * stands.recency * stands.importance, 6), stands
 
 
-def _memory(row: Any, near: Neighbour, stands: Standing, score: float, as_of: datetime, embedder: str) -> Memory:
+def _memory(row: Told, near: Neighbour, stands: Standing, score: float, as_of: datetime, embedder: str) -> Memory:
     lesson, decided = Lesson.model_validate_json(row.lesson), row.decided_at.astimezone(UTC)
     return Memory(
         id=memory_id(row.run_id, row.ticker),
@@ -221,7 +250,7 @@ def _memory(row: Any, near: Neighbour, stands: Standing, score: float, as_of: da
     )
 
 
-def _warn(embedder: Embedder, error: Exception) -> None:
+def _warn(embedder: Embedder, why: str) -> None:
     import structlog
 
-    structlog.get_logger("desk.memory").warning("the features stand in", embedder=embedder.name, error=str(error))
+    structlog.get_logger("desk.memory").warning("the features stand in", embedder=embedder.name, why=why)

@@ -8,32 +8,40 @@ from domain.experience import Situation
 from domain.ports import Embedder
 from domain.regime import Regime
 from domain.units import Floats
+from memory.engine import driver_of
 from memory.recall_layers import Feedback
 from signals.situation import FEATURES, FEATURES_ID, features
 
 if TYPE_CHECKING:
+    import psycopg
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 SCAN = """
-SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', :ef_search, true),
-       set_config('hnsw.max_scan_tuples', :most, true)
+SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', %(ef_search)s, true),
+       set_config('hnsw.max_scan_tuples', %(most)s, true), set_config('plan_cache_mode', 'force_custom_plan', true)
 """
-"""Without iterative scans the index stops at its first few dozen neighbours, and filters are applied after."""
+"""Without iterative scans the index stops at its first few dozen neighbours, and filters are applied after. A plan that
+fits every account fits none: each has its own index, and how much was known decides whether a look needs it.
+"""
 POOL = """
 WITH pool AS MATERIALIZED (
     SELECT run_id, ticker, known_at, importance,
-           embedding::vector({dimensions}) <=> CAST(:vector AS vector({dimensions})) AS distance
+           (embedding::vector({dimensions}) <=> CAST(%(vector)s AS vector({dimensions}))){exactly} AS distance
     FROM memory_vectors
-    WHERE feed = :feed AND embedder = :embedder AND known_at < :as_of
+    WHERE feed = %(feed)s AND embedder = %(embedder)s AND known_at < %(as_of)s
     ORDER BY distance, run_id, ticker
-    LIMIT :limit
+    LIMIT %(limit)s
 )
 SELECT pool.*, told.by_run_id, told.by_ticker, told.useful, told.known_at AS told_at
 FROM pool LEFT JOIN memory_feedback told
-    ON told.run_id = pool.run_id AND told.ticker = pool.ticker AND told.known_at < :as_of
+    ON told.run_id = pool.run_id AND told.ticker = pool.ticker AND told.known_at < %(as_of)s
 """
-"""The ordering is the expression that the indexes are made on; run and ticker decide who of equals is in the pool."""
-WIDTH = 200  # least number of candidates a search keeps: fewer may end in the wrong cluster
+"""The ordering is the expression that the indexes are made on, or `EXACTLY` not; run and ticker decide who of equals is
+in the pool.
+"""
+EXACTLY = " + 0"
+WIDTH = 150  # least number of candidates a search keeps: fewer may end in the wrong cluster
 BATCH = 256  # situations embedded at a time
 SCANNED = 200_000  # most vectors an index is walked for, where most are filtered out
 
@@ -121,6 +129,17 @@ async def embed_missing(
     return done
 
 
+async def unseen(engine: "AsyncEngine", embedder: str, feed: str) -> int:
+    """How many closed situations of `feed` have no vector of `embedder`."""
+    from sqlalchemy import func, select
+
+    from memory.tables.recall import MemoryTable
+
+    lacking = select(func.count()).select_from(MemoryTable).where(*_without(embedder, feed))
+    async with engine.connect() as link:
+        return int((await link.execute(lacking)).scalar_one())
+
+
 async def forget_others(engine: "AsyncEngine", embedders: Sequence[str]) -> int:
     """Drop the vectors of all but these embedders; how many there were."""
     from sqlalchemy import delete
@@ -138,13 +157,9 @@ async def _lacking(
     from sqlalchemy import select
 
     from memory.tables.recall import MemoryTable as Past
-    from memory.tables.recall import MemoryVectorTable as Vectors
 
-    has = select(Vectors.run_id).where(
-        Vectors.run_id == Past.run_id, Vectors.ticker == Past.ticker, Vectors.embedder == embedder
-    )
     wanted = select(Past.run_id, Past.ticker, Past.feed, Past.known_at, Past.lesson, Past.composite, Past.regime).where(
-        Past.lesson.is_not(None), ~has.exists(), *([] if feed is None else [Past.feed == feed])
+        *_without(embedder, feed)
     )
     async with engine.connect() as link:
         found = (await link.execute(wanted.order_by(Past.known_at, Past.run_id, Past.ticker).limit(limit))).all()
@@ -156,23 +171,49 @@ async def _lacking(
     return rows, [Situation(composite=row.composite, regime=Regime(row.regime)) for row in found]
 
 
+def _without(embedder: str, feed: str | None) -> "list[ColumnElement[bool]]":
+    """Conditions of a situation that is over and that `embedder` has not seen."""
+    from sqlalchemy import select
+
+    from memory.tables.recall import MemoryTable as Past
+    from memory.tables.recall import MemoryVectorTable as Vectors
+
+    has = select(Vectors.run_id).where(
+        Vectors.run_id == Past.run_id, Vectors.ticker == Past.ticker, Vectors.embedder == embedder
+    )
+    return [Past.lesson.is_not(None), ~has.exists(), *([] if feed is None else [Past.feed == feed])]
+
+
 async def nearest(
     link: "AsyncConnection", embedder: Embedder, vector: Floats, *, feed: str, as_of: datetime, limit: int
 ) -> list[Neighbour]:
-    """The `limit` most similar situations of `feed` known strictly before `as_of`, in no particular order."""
-    from sqlalchemy import text
-
-    await link.execute(text(SCAN), {"ef_search": str(min(max(2 * limit, WIDTH), 1000)), "most": str(SCANNED)})
+    """The `limit` most similar situations of `feed` known strictly before `as_of`, in no particular order; fewer only
+    if there are no more. An index whose walk ends early, because what was known lies far off, is asked no further:
+    everything known is then compared.
+    """
     asked = {
         "vector": str(vector.tolist()), "feed": feed, "embedder": embedder.name, "as_of": as_of, "limit": limit,
+        "ef_search": str(min(max(3 * limit // 2, WIDTH), 1000)), "most": str(SCANNED),
     }  # fmt: skip
+    size = int(embedder.dimensions)
+    async with driver_of(link) as driver:
+        found = await _pool(driver, POOL.format(dimensions=size, exactly=""), asked)
+        return (
+            found if len(found) == limit else await _pool(driver, POOL.format(dimensions=size, exactly=EXACTLY), asked)
+        )
+
+
+async def _pool(driver: "psycopg.AsyncConnection[Any]", query: str, asked: dict[str, Any]) -> list[Neighbour]:
+    async with driver.pipeline():  # one journey to the server and back
+        await driver.execute(SCAN, asked)
+        pool = await driver.execute(query.encode(), asked)
     found: dict[tuple[str, str], Neighbour] = {}
-    for row in await link.execute(text(POOL.format(dimensions=int(embedder.dimensions))), asked):
-        near = found.get((row.run_id, row.ticker))
+    for run_id, ticker, known_at, importance, distance, by_run_id, by_ticker, useful, told_at in await pool.fetchall():
+        near = found.get((run_id, ticker))
         if near is None:
-            near = Neighbour(row.run_id, row.ticker, row.known_at, row.importance, round(1.0 - row.distance, 6), ())
-        if row.told_at is not None:
-            told = Feedback(row.told_at, memory_id(row.by_run_id, row.by_ticker), row.useful)
+            near = Neighbour(run_id, ticker, known_at, importance, round(1.0 - distance, 6), ())
+        if told_at is not None:
+            told = Feedback(told_at, memory_id(by_run_id, by_ticker), useful)
             near = near._replace(feedback=(*near.feedback, told))
-        found[near.run_id, near.ticker] = near
+        found[run_id, ticker] = near
     return list(found.values())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ _TOKEN = re.compile(
     r"|(?<![\w.%])[+-](?=\s?[$€£]?\d)"  # "+4.5%", but not "5-10" nor "20 %-40 %"
     r"|[.!?;,](?=\s|$)|:[)d]"
 )
+_SIGN_BEFORE = re.compile(r"[+-]\s[$€£]?\d")
+_LONG_RUN = 40  # letters without a space: longer ones are seldom met twice
 
 
 STOP, ASKS, COMMA, CLAUSE = range(1, 5)
@@ -74,22 +77,19 @@ def words_of(text: str) -> list[str] | None:
         return None
     if " ." in plain:
         plain = _SPLIT_DECIMAL.sub("", plain)
-    return _TOKEN.findall(plain)
+    if _SIGN_BEFORE.search(plain):
+        return _TOKEN.findall(plain)
+    return [token for run in plain.split() for token in (_tokens(run) if len(run) <= _LONG_RUN else _read(run))]
 
 
 def marks_in(words: list[str]) -> list[Mark]:
     """Known words and phrases, ascending."""
-    known = _LEXICON.get
     marks: list[Mark] = []
     after, last = 0, len(words) - 1
-    for at, word in enumerate(words):
-        entry = known(word)
-        if entry is None:
-            if word[0] == "$" and word != "$":
-                marks.append((at, _CASHTAG))
+    for at, found in enumerate(map(_entry, words)):
+        if found is None or (at < after and found is not _CASHTAG):
             continue
-        if at < after:
-            continue
+        entry = found
         if entry.phrases and at < last:
             for tail, phrase in entry.phrases.get(words[at + 1], ()):
                 if words[at + 1 : at + 1 + len(tail)] == tail:
@@ -97,6 +97,19 @@ def marks_in(words: list[str]) -> list[Mark]:
                     break
         marks.append((at, entry))
     return marks
+
+
+def _read(run: str) -> tuple[str, ...]:
+    return tuple(_TOKEN.findall(run))
+
+
+# Of all tokens only such a sign looks over a space, so that other texts are read run by run, most of them met before.
+_tokens = lru_cache(maxsize=1 << 16)(_read)
+
+
+@lru_cache(maxsize=1 << 16)
+def _entry(word: str) -> Entry | None:
+    return _LEXICON.get(word) or (_CASHTAG if word[0] == "$" and word != "$" else None)
 
 
 def _compiled() -> dict[str, Entry]:

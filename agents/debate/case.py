@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from agents.debate.claims import SIGN
@@ -18,7 +17,6 @@ class Case:
     """One ticker before the sides. `mask` None shows everything as it is."""
 
     run_id: str
-    day: date  # New York day whose budget pays
     deadline: float  # `time.perf_counter` after which no call is made
     composite: CompositeSignal
     evidence: tuple[Evidence, ...]
@@ -29,7 +27,6 @@ class Case:
         """The question of `role` in a round."""
         return Question(
             run_id=self.run_id,
-            day=self.day,
             ticker=self.composite.ticker,
             role=role,
             round=round_,

@@ -18,7 +18,6 @@ from agents.models.calls import RecordedModels
 from agents.models.gateway import Gateway
 from domain.debate import Debate, Evidence, Memory
 from domain.ports import ModelRecord
-from domain.sessions import NEW_YORK
 from domain.signals import CompositeSignal, Signal
 from domain.snapshot import MarketSnapshot
 from prompts.outside import clean
@@ -79,7 +78,6 @@ class LlmEngine:
         mask = Mask(ticker, tickers=snapshot.market.tickers, names=settings.names, salt=run_id)
         return Case(
             run_id=run_id,
-            day=snapshot.as_of.astimezone(NEW_YORK).date(),
             deadline=time.perf_counter() + settings.models.debate_seconds,
             composite=composite,
             evidence=evidence,

@@ -29,6 +29,7 @@ class DebateSettings(Record):
     quotes: int = Field(ge=0, le=20)  # headlines and posts shown to bull and bear, newest first; never to the judge
     quotes_per_channel: int = Field(default=2, ge=1, le=20)  # of those, from one forum or publisher
     quote_characters: int = Field(ge=40, le=600)
+    reasons: int = Field(default=12, ge=1, le=20)  # posts on a ticker in a burst that a reader says the reason of
     mask: bool = False  # hide ticker, company names and dates from models that may remember what came next
     names: dict[str, Names] = {}  # by ticker, what the mask hides; taken from tickers.yaml where there is a mask
     alarm: AlarmSettings = AlarmSettings()

@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from agents.models.breaker import Breaker, Breakers
-from agents.models.gateway import Gateway, Reply, Request, is_transient
+from agents.models.gateway import UNSENT, Gateway, Reply, Request, is_transient
 from agents.models.purse import Purse, Reservation, estimate_tokens
 from agents.models.settings import FREE, ModelSettings
 from domain.debate import ModelCall
@@ -29,7 +28,6 @@ class Question:
     """Who asks what of which model. `(ticker, role, round)` is asked once in a run."""
 
     run_id: str
-    day: date  # the New York day whose budget pays
     ticker: str
     role: str
     round: int
@@ -173,16 +171,18 @@ class RecordedModels:
     async def _reserve(self, attempt: _Attempt, breaker: Breaker) -> Reservation | str:
         if attempt.question.seconds_left == 0.0:
             return DEADLINE
-        if not breaker.allows():
-            return "breaker_open"
         asked, question = attempt.request, attempt.question
-        return await self._purse.reserve(
+        held = await self._purse.reserve(
             run_id=question.run_id,
-            day=question.day,
             agent=question.role,
             model=question.model,
             text=f"{asked.system}{asked.user}{asked.json_schema}",
         )
+        # last: the one trial of a half-open breaker must not be spent on a call that is not made
+        if isinstance(held, Reservation) and not breaker.allows():
+            self._purse.release(held)
+            return "breaker_open"
+        return held
 
     async def _store(self, attempt: _Attempt, reply: Reply, tokens: tuple[int, int], latency_ms: float) -> ModelCall:
         price = self._settings.price(attempt.question.model) or FREE  # an unpriced model was refused: no tokens
@@ -223,12 +223,13 @@ def _gives_way(error: str) -> bool:
 
 
 def _tokens(reply: Reply, held: Reservation) -> tuple[int, int]:
-    """Tokens to charge. Where the endpoint did not count them: nothing for an error status, which is not billed;
-    the whole reservation after a time-out or lost connection, for the model may have worked; else an estimate.
+    """Tokens to charge. Where the endpoint did not count them: nothing for what never reached it and for an error
+    status, which is not billed; the whole reservation after a time-out or a connection that was lost, for the model may
+    have worked; else an estimate.
     """
     if reply.input_tokens is not None and reply.output_tokens is not None:
         return reply.input_tokens, reply.output_tokens
-    if reply.error is not None and reply.error.startswith("http_"):
+    if reply.error is not None and (reply.error in UNSENT or reply.error.startswith("http_")):
         return 0, 0
     if reply.text is not None:
         return held.input_tokens, estimate_tokens(reply.text)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 REPLY_LIMIT = 100_000  # characters; a longer reply ignores the token limit it was given
-TRANSIENT = re.compile(r"timeout|connection|http_(408|409|429|5\d\d)")
+NO_CONNECTION, CONNECT_TIMEOUT = "no_connection", "timeout_connect"
+UNSENT = frozenset({NO_CONNECTION, CONNECT_TIMEOUT})  # the model never saw the request
+TRANSIENT = re.compile(r"timeout|(no_)?connection|http_(408|409|429|5\d\d)")
 
 
 class Request(Record):
@@ -85,18 +87,20 @@ class ModelGateway:
         except TimeoutError:
             return Reply(error="timeout")
         except openai.APITimeoutError as error:
-            return Reply(error="timeout_connect" if _before_connecting(error) else "timeout_idle")
+            return Reply(error=CONNECT_TIMEOUT if _caused_by(error, "ConnectTimeout") else "timeout_idle")
         except openai.LengthFinishReasonError as error:
             return _cut_off(error.completion)
         except openai.ContentFilterFinishReasonError:
             return Reply(error="filtered", finish_reason="content_filter")
         except openai.APIStatusError as error:
             return Reply(error=_status(error), retry_after_seconds=_retry_after(error.response.headers))
-        except openai.APIConnectionError:
-            return Reply(error="connection")
+        except openai.APIConnectionError as error:
+            return Reply(error=NO_CONNECTION if _caused_by(error, "ConnectError") else "connection")
         except (openai.OpenAIError, ValueError, TypeError, KeyError, IndexError, AttributeError):
             # a 200 that is no chat completion: HTML from a proxy, no choices, another protocol
             return Reply(error="bad_envelope")
+        except Exception as error:  # noqa: BLE001 - exits wait behind the debate: no fault of a vendor's client may end it
+            return Reply(error=f"unforeseen_{type(error).__name__}")
         return _read(message)
 
     async def aclose(self) -> None:
@@ -185,10 +189,10 @@ def _cut_off(completion: Any) -> Reply:
     )
 
 
-def _before_connecting(error: BaseException | None) -> bool:
-    """Whether the transport's own exception, beneath the vendors' wrappers, is a time-out of the handshake."""
+def _caused_by(error: BaseException | None, name: str) -> bool:
+    """Whether the transport's own exception, beneath the vendors' wrappers, is of that name."""
     while error is not None:
-        if type(error).__name__ == "ConnectTimeout":
+        if type(error).__name__ == name:
             return True
         error = error.__cause__
     return False

@@ -1,7 +1,6 @@
 """The purse: money and tokens are set aside before a call, so that parallel debates cannot overspend together."""
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 
 from agents.models.settings import Budget, ModelSettings
@@ -15,7 +14,6 @@ class Reservation:
     """What one call may cost at most."""
 
     run_id: str
-    day: date
     agent: str
     usd: Decimal
     input_tokens: int
@@ -28,21 +26,25 @@ class Reservation:
 
 
 class Purse:
-    """Spending of this process against the limits of call, run, agent and day, stored calls included."""
+    """What one engine has under way, and what all processes have stored, against the limits of call, run, agent and day.
+
+    A call under way in another process is seen once it is stored: two that argue at the same moment may pass a limit
+    of the day by the calls that both have under way, each within its own limit of a call.
+    """
 
     def __init__(self, settings: ModelSettings, record: ModelRecord) -> None:
         self._settings = settings
         self._record = record
         self._held: list[Reservation] = []
 
-    async def reserve(self, *, run_id: str, day: date, agent: str, model: str, text: str) -> Reservation | str:
+    async def reserve(self, *, run_id: str, agent: str, model: str, text: str) -> Reservation | str:
         """Set aside the most that asking `text` can cost, or say in one code why the call may not be made."""
         price = self._settings.price(model)
         if price is None:
             return "unpriced_model"
         input_tokens, output_tokens = estimate_tokens(text), self._settings.max_output_tokens
         usd = price.of(input_tokens=input_tokens, output_tokens=output_tokens)
-        mine = Reservation(run_id, day, agent, usd, input_tokens, output_tokens)
+        mine = Reservation(run_id, agent, usd, input_tokens, output_tokens)
         if code := _too_dear(mine, self._settings.budget):
             return code
         # Held before reading what is spent: of two parallel calls the later one then always sees the earlier,
@@ -65,13 +67,12 @@ class Purse:
 
     async def _over(self, mine: Reservation, held: tuple[Reservation, ...]) -> str | None:
         budget = self._settings.budget
-        spent = await self._record.spent(run_id=mine.run_id, day=mine.day, agent=mine.agent)
+        spent = await self._record.spent(run_id=mine.run_id, agent=mine.agent)
         of_run = [item for item in held if item.run_id == mine.run_id]
-        of_day = [item for item in held if item.day == mine.day]
-        of_agent = [item for item in of_day if item.agent == mine.agent]
+        of_agent = [item for item in held if item.agent == mine.agent]
         usd = (
             ("run", spent.run_usd, of_run, budget.run_usd),
-            ("day", spent.day_usd, of_day, budget.day_usd),
+            ("day", spent.day_usd, held, budget.day_usd),
             ("agent", spent.agent_usd, of_agent, budget.agent_usd),
         )
         for name, gone, waiting, most in usd:
@@ -79,7 +80,7 @@ class Purse:
                 return f"budget_{name}_usd"
         tokens = (
             ("run", spent.run_tokens, of_run, budget.run_tokens),
-            ("day", spent.day_tokens, of_day, budget.day_tokens),
+            ("day", spent.day_tokens, held, budget.day_tokens),
             ("agent", spent.agent_tokens, of_agent, budget.agent_tokens),
         )
         for name, used, waiting, limit in tokens:

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from domain.record import Record
 
@@ -46,6 +47,23 @@ class Provider(Record):
 
     url: str
     models: tuple[str, ...]
+
+    @field_validator("url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        return http_url(value)
+
+
+def http_url(url: str) -> str:
+    """`url` as it is; raises `ValueError` for what no request can be sent to."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that cannot be
+        sound = False
+    if not sound:
+        raise ValueError(f"{url!r} is no address of a server, such as http://127.0.0.1:11434/v1")
+    return url
 
 
 class ModelSettings(Record):

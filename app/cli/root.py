@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import audit, data, db, hedge, memory, news, review, sentiment, social
+from app.cli import audit, data, db, demo, hedge, memory, news, review, sentiment, social
 from app.cli import debate as debate_measures
 from app.cli.options import (
     AtOption,
@@ -35,6 +35,7 @@ app.add_typer(news.app, name="news")
 app.add_typer(social.app, name="social")
 app.add_typer(data.app, name="data")
 app.add_typer(memory.app, name="memory")
+app.add_typer(demo.app, name="demo")
 app.add_typer(db.app, name="db")
 config_app = typer.Typer(no_args_is_help=True, help="The configuration in force.")
 app.add_typer(config_app, name="config")

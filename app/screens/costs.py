@@ -44,7 +44,8 @@ def dollars(amount: float) -> str:
 
 def _table(title: str, rows: list[dict[str, Any]], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0, header_style="dim")
-    table.add_column(title, no_wrap=True, min_width=12, max_width=max(12, width - FIGURES))
+    # folded, not cut: a run is asked about by its whole name
+    table.add_column(title, overflow="fold", min_width=12, max_width=max(12, width - FIGURES))
     for name in ("USD", "calls", "failed", "not made", "tokens", "mean s", "max s"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:

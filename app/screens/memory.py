@@ -26,8 +26,8 @@ def show_memories(console: Console, document: Document, *, desk: str) -> None:
     rows = document["memories"]
     if not rows:
         console.print(
-            f"Nothing is remembered of {document['account']} yet: runs that debate a ticker leave situations behind, "
-            "and a trade that closes leaves a lesson."
+            f"Nothing is remembered of {document['account']} yet as of {moment(document['as_of'])}: runs that debate a "
+            "ticker leave situations behind, and a trade that closes leaves a lesson."
         )
         return
     wide = console.width >= 110

@@ -1,6 +1,7 @@
 """What a visit to the crowd brought, and what is known of it."""
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -9,11 +10,12 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from app.crowd import ASIDE
 from app.screens.words import figure, moment
+from domain.sessions import NEW_YORK
 
 ROWS = 20
 POSTS = 8
-ASIDE = frozenset({"unreadable", "no_interest"})  # said, but nothing to mend
 
 
 def show_visit(console: Console, document: dict[str, Any]) -> None:
@@ -29,35 +31,38 @@ def show_visit(console: Console, document: dict[str, Any]) -> None:
             line = f"[yellow]{note['code'].replace('_', ' ')}[/] [dim]{said}[/]"
             console.print(Padding(line, (0, 0, 0, 4)), highlight=False)
     _off(console, document["off"])
-    measured = document["measured"]
+    counted, measured = document["counted"], document["measured"]
     speed = f"velocity of {measured:,} symbols" if measured else "no velocity: that takes a week of counted hours"
-    console.print(
-        f"{document['counted']:,} hourly counts new or revised; {speed}. [dim]'desk social show' lists them.[/]",
-        highlight=False,
-    )
+    done = f"{counted:,} hourly counts new or revised; {speed}." if counted else "No hourly count is new or revised."
+    console.print(f"{done} [dim]'desk social show' lists what is known.[/]", highlight=False)
 
 
 def show_crowd(console: Console, document: dict[str, Any]) -> None:
     """Symbols by mentions, loudest first; the posts where one symbol was asked for; the listings."""
-    console.print(f"As known on {moment(document['as_of'])}, the last {document['hours']} hours.", highlight=False)
+    console.print(
+        f"As known on {moment(document['as_of'])}, the last {document['hours']} hours; times are New York's.",
+        highlight=False,
+    )
     rows = _by_symbol(document)
     if rows:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-        for name in ("symbol", "mentions", "sentiment", "velocity", "z"):
-            table.add_column(name, justify="left" if name == "symbol" else "right")
+        for name in ("symbol", "mentions", "sentiment", "velocity", "z", "measured"):
+            table.add_column(name, justify="left" if name in ("symbol", "measured") else "right")
         for row in rows[:ROWS]:
             table.add_row(*row)
         console.print(table)
         if len(rows) > ROWS:
             console.print(f"[dim]and {len(rows) - ROWS} more; --json has them all[/]")
     else:
-        console.print("Nothing was counted in these hours. [dim]An hour counts once it has been read completely.[/]")
+        what = f"{document['symbol']} was not named" if document["symbol"] else "Nothing was counted"
+        said = f"{what} in these hours. [dim]An hour counts once it has been read completely.[/]"
+        console.print(said, highlight=False)
     for post in document["posts"][-POSTS:]:
-        text = " ".join(post["text"].split())[:160]
-        console.print(f"[dim]{post['published_at'][5:16]}Z {post['channel']}[/] {escape(text)}", highlight=False)
+        said = f"[dim]{_when(post['published_at'])} r/{escape(post['channel'])}[/] {escape(post['text'][:160])}"
+        console.print(said, highlight=False)
     for mark in document["bookmarks"]:
         if mark["complete_to"]:
-            span = f"read from {mark['complete_from'][:16]}Z to {mark['complete_to'][:16]}Z"
+            span = f"read by now from {_short(mark['complete_from'])} to {_short(mark['complete_to'])} UTC"
         else:
             span = "never read to its end"
         more = ", [yellow]a walk was cut off and goes on[/]" if mark["after"] else ""
@@ -81,6 +86,7 @@ def _by_symbol(document: dict[str, Any]) -> list[tuple[str, ...]]:
             figure(_mean(moods[symbol])),
             figure(latest[symbol]["velocity_score"]) if symbol in latest else "–",
             figure(latest[symbol]["z_score"]) if symbol in latest else "–",
+            _when(latest[symbol]["timestamp"]) if symbol in latest else "",
         )
         for symbol in ranked
     ]
@@ -88,7 +94,15 @@ def _by_symbol(document: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def _mean(moods: list[tuple[int, float]]) -> float | None:
     weight = sum(count for count, _ in moods)
-    return round(sum(count * mean for count, mean in moods) / weight, 2) if weight else None
+    return sum(count * mean for count, mean in moods) / weight if weight else None
+
+
+def _when(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(NEW_YORK):%a %m-%d %H:%M}"
+
+
+def _short(instant: str) -> str:
+    return instant[:16].replace("T", " ")
 
 
 def _off(console: Console, off: dict[str, str]) -> None:

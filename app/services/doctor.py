@@ -1,5 +1,6 @@
 """`desk doctor`: is everything there that the desk needs, and if not, what to do about it."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -9,14 +10,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from app.newsroom import KEYS, missing_keys
+from app.clock import WallClock
+from app.services.findings import Finding, Standing
 from app.services.health import disk
+from app.services.sources import text_sources
 from app.settings import Environment
 from app.wiring import Configuration, configuration
 from domain.errors import DeskError
-from domain.record import Record
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,24 +28,14 @@ FEW_CORES = 2
 HORIZON_WARN = timedelta(days=365)
 APPEND_ONLY = ("decision_log", "seals")
 
-Standing = Literal["ok", "warn", "fail"]
-
-
-class Finding(Record):
-    """One thing looked at. `remedy` says what to do unless it is ok."""
-
-    area: str
-    name: str
-    status: Standing
-    detail: str
-    remedy: str = ""
-
 
 async def examine(environment: Environment, now: datetime) -> tuple[Finding, ...]:
     """Everything, in the order in which it builds on each other. Never raises for what it finds."""
     found = [*machine(environment)]
     config = _configuration(environment, found)
     found += [*calendar(now), *credentials(environment)]
+    if config is not None:
+        found += await asyncio.to_thread(text_sources, environment, config.sentiment, WallClock())
     found += await _database(environment, config)
     if config is not None:
         found += await feeds(config)
@@ -104,35 +96,6 @@ def credentials(environment: Environment) -> Iterator[Finding]:
     for name, (present, otherwise) in said.items():
         detail = "set" if present else f"not set: {otherwise}"
         yield Finding(area="credentials", name=name, status="ok", detail=detail)
-    yield _news(environment)
-    yield _reddit(environment)
-
-
-def _news(environment: Environment) -> Finding:
-    """Which services can be asked; a service with half of its keys is a slip."""
-    lacking = missing_keys(environment)
-    half = [key for name, keys in lacking.items() if len(keys) < len(KEYS[name]) for key in keys]
-    usable = ", ".join(name for name in KEYS if name not in lacking)
-    return Finding(
-        area="credentials", name="news services", status="warn" if half else "ok",
-        detail=(f"keys of {usable}" if usable else "no key is set: headlines only from feeds in news.yaml")
-        + (f"; {', '.join(half)} is missing" if half else ""),
-        remedy=f"Set {' and '.join(half)} too." if half else "",
-    )  # fmt: skip
-
-
-def _reddit(environment: Environment) -> Finding:
-    """Both or none: half of a pair is a slip."""
-    from app.crowd import REMEDY, missing
-
-    lacking, name = missing(environment), "DESK_REDDIT_CLIENT_ID, _SECRET"
-    if len(lacking) == 1:
-        return Finding(
-            area="credentials", name=name, status="warn", detail=f"{lacking[0]} is missing: no posts of Reddit",
-            remedy=f"Set {lacking[0]} too. {REMEDY}",
-        )  # fmt: skip
-    detail = f"not set: no posts of Reddit. {REMEDY}" if lacking else "set"
-    return Finding(area="credentials", name=name, status="ok", detail=detail)
 
 
 async def feeds(config: Configuration) -> tuple[Finding, ...]:
@@ -333,7 +296,6 @@ async def _cboe(config: Configuration) -> Finding:
         return _feed("cboe", "not asked: it is not the default feed")
     from contextlib import AsyncExitStack
 
-    from app.clock import WallClock
     from app.wiring import market_feed
 
     clock: Any = WallClock()

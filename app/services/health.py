@@ -15,6 +15,7 @@ from domain.errors import DeskError, FeedDown, MachineError, StorageFull
 from domain.record import Instant, Record
 from domain.risk import TradingState
 from domain.signals import MetaValue
+from feeds.news.join import notes_of
 from memory.switches import SwitchBoard
 
 PATIENCE_S = 3.0
@@ -119,7 +120,7 @@ async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
         "feed": _feed(desk, journal),
         "broker": _broker(desk, journal),
         "debate": _debate(desk, journal),
-        **_crowd(journal),
+        **collected(journal),
         "verdicts": await _verdicts(desk),
         "trading": trading(board),
         "audit": Component(
@@ -179,18 +180,27 @@ def _debate(desk: Desk, journal: Journal) -> Component:
     )
 
 
-def _crowd(journal: Journal) -> dict[str, Component]:
-    """The last visit to the crowd's sources; nothing where none is visited."""
-    if journal.visit_trouble:
-        return {"social": Component(status="warn", detail=f"the last visit failed: {journal.visit_trouble}")}
-    if journal.visit is None:
-        return {}
-    last = journal.visit
-    numbers: dict[str, MetaValue] = {f"{each.source}_items": each.items for each in last.harvests}
-    said = "; ".join(f"{note.subject}: {note.detail}" for note in last.troubles if note.code != "unreadable")
-    detail = said or f"visited {', '.join(each.source for each in last.harvests)}"
-    numbers["visited_at"] = _text(last.at)
-    return {"social": Component(status="warn" if said else "ok", detail=detail, numbers=numbers)}
+def collected(journal: Journal) -> dict[str, Component]:
+    """The last round over the crowd's sources and over the news services; nothing for what is not collected."""
+    found = {}
+    if (visit := journal.visit) is not None:
+        numbers: dict[str, MetaValue] = {f"{each.source}_items": each.items for each in visit.harvests}
+        said = "; ".join(f"{note.subject}: {note.detail}" for note in visit.troubles)
+        names = ", ".join(each.source for each in visit.harvests)
+        found["social"] = _round(f"visited {names}", said, numbers | {"visited_at": _text(visit.at)})
+    if (delivery := journal.delivery) is not None:
+        numbers = {f"{each.provider}_{word}": value for each in delivery.reports
+                   for word, value in (("state", each.state), ("new", each.new))}  # fmt: skip
+        said = "; ".join(f"{note.subject}: {note.detail}" for each in delivery.reports for note in notes_of(each))
+        names = ", ".join(each.provider for each in delivery.reports)
+        found["news"] = _round(f"asked {names}", said, numbers | {"asked_at": _text(delivery.at)})
+    for name, why in journal.collecting_trouble.items():
+        found[name] = _round("", f"the last round failed: {why}", found[name].numbers if name in found else {})
+    return found
+
+
+def _round(done: str, trouble: str, numbers: dict[str, MetaValue]) -> Component:
+    return Component(status="warn" if trouble else "ok", detail=trouble or done, numbers=numbers)
 
 
 async def _verdicts(desk: Desk) -> Component:

@@ -1,34 +1,32 @@
 """Visits to the crowd: fetch what is new, count it, measure its velocity. Used by the command and by a serving desk."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.crowd import Crowd, crowd_of
+from app.crowd import ASIDE, Crowd, crowd_of
 from app.documents import plain
-from app.stop import Stop
-from domain.errors import ConfigError, DeskError
+from domain.errors import ConfigError, DatabaseDown, DeskError, UsageError
 from domain.market import FORUM, DataNote, MarketData
 from domain.ports import Clock
 from domain.record import Instant, Record
-from domain.social import Harvest, MentionCount, VelocityReading
+from domain.social import Harvest, MentionCount, SocialSource, VelocityReading
 from feeds.collected import hourly_series
+from feeds.news.item import listed
+from feeds.text import clean
 from signals.social.measure import Talk, talk
 from signals.social.settings import SocialSettings
 
 if TYPE_CHECKING:
-    from app.services.journal import Journal
     from app.wiring import Desk
 
 log = structlog.get_logger("desk.social")
 
 HOUR = timedelta(hours=1)
 REVISED = timedelta(hours=30)  # counts of hours this old may still change: late items, deletions
-LIVE = frozenset({"cboe"})  # feeds whose runs read what is collected
 
 
 class Visit(Record):
@@ -41,8 +39,8 @@ class Visit(Record):
 
     @property
     def troubles(self) -> tuple[DataNote, ...]:
-        """Everything that did not go as it should."""
-        return tuple(note for harvest in self.harvests for note in harvest.notes)
+        """Everything that did not go as it should and that somebody could mend or has to wait for."""
+        return tuple(note for harvest in self.harvests for note in harvest.notes if note.code not in ASIDE)
 
 
 async def visit(crowd: Crowd, clock: Clock, settings: SocialSettings) -> Visit:
@@ -54,12 +52,26 @@ async def visit(crowd: Crowd, clock: Clock, settings: SocialSettings) -> Visit:
                 note = DataNote(code="elsewhere", subject=source.name, detail="another process is fetching it")
                 harvests.append(Harvest(source=source.name, notes=(note,)))
                 continue
-            harvest = await source.fetch()
+            harvest = await _harvest(source)
             now = clock.now()
             counted += await crowd.store.settle(source.name, harvest.complete, since=now - REVISED, at=now)
         harvests.append(harvest)
     measured = await measure(crowd, clock.now(), settings) if counted else 0
     return Visit(at=clock.now(), harvests=tuple(harvests), counted=counted, measured=measured)
+
+
+async def _harvest(source: SocialSource) -> Harvest:
+    """What `source` brings. Without a database there is no visit at all; any other fault is a note of this source."""
+    try:
+        return await source.fetch()
+    except DatabaseDown:
+        raise
+    except DeskError as error:
+        detail = str(error)
+    except Exception as error:  # whatever one source trips over must not cost the others
+        log.exception("source failed", source=source.name)
+        detail = f"{type(error).__name__}: {error}"
+    return Harvest(source=source.name, notes=(DataNote(code="failed", subject=source.name, detail=detail),))
 
 
 async def measure(crowd: Crowd, now: datetime, settings: SocialSettings) -> int:
@@ -103,17 +115,24 @@ async def fetch(desk: "Desk") -> dict[str, Any]:
         if not crowd.sources:
             reasons = "; ".join(f"{name}: {why}" for name, why in sorted(crowd.off.items()))
             raise ConfigError(
-                f"There is no source to fetch from ({reasons}).", remedy="'desk doctor' shows what is set."
+                f"There is no source to fetch from – {reasons}.", remedy="'desk doctor' shows what is set."
             )
         done = await visit(crowd, desk.clock, desk.configuration.graph.signals.social)
         return {**plain(done), "off": crowd.off}
 
 
 async def shown(desk: "Desk", hours: int, symbol: str | None, at: datetime | None) -> dict[str, Any]:
-    """What is known at `at` (default: now) of the last `hours`: how far listings are read, counts, velocities."""
+    """What is known at `at` (default: now) of the last `hours`: counts, velocities, posts on `symbol`, cleaned; and how
+    far the listings have been read by now. Raises `UsageError` for what is no ticker, and for the future.
+    """
+    if symbol is not None and not listed((symbol,)):
+        raise UsageError(f"{symbol!r} is no ticker.", remedy="Write e.g. GME.")
+    now = desk.clock.now()
+    if at is not None and at > now:
+        raise UsageError(f"{at:%Y-%m-%d %H:%M} UTC lies in the future.", remedy="Give a past --at, or none.")
     async with AsyncExitStack() as closing:
         crowd = crowd_of(desk.configuration.environment, desk.engine, desk.clock, closing)
-        as_of = at or desk.clock.now()
+        as_of = at or now
         since = as_of - timedelta(hours=hours)
         symbols = None if symbol is None else {symbol}
         counts = await crowd.store.mention_counts(since=since, as_of=as_of, symbols=symbols)
@@ -127,44 +146,5 @@ async def shown(desk: "Desk", hours: int, symbol: str | None, at: datetime | Non
             "bookmarks": plain(await crowd.store.bookmarks()),
             "mentions": plain([count for count in counts if count.mention_count]),
             "velocities": plain([reading for reading in readings if symbol in (None, reading.symbol)]),
-            "posts": plain(posts),
+            "posts": [{**plain(post), "text": clean(post.text)} for post in posts],
         }
-
-
-@asynccontextmanager
-async def visiting(desk: "Desk", journal: "Journal", stop: Stop) -> AsyncIterator[None]:
-    """Visit on the schedule, beside whatever runs in the block, for feeds whose runs read what is collected.
-
-    A visit never holds up a run, and whatever happens to it ends no more than itself.
-    """
-    if desk.account not in LIVE:
-        yield
-        return
-    async with AsyncExitStack() as closing:
-        crowd = crowd_of(desk.configuration.environment, desk.engine, desk.clock, closing)
-        if not crowd.sources:
-            yield
-            return
-        task = asyncio.create_task(_keep_visiting(desk, crowd, journal, stop), name="visits to the crowd")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled() and (fault := task.exception()) is not None:
-                log.error("visits ended", error=f"{type(fault).__name__}: {fault}")
-
-
-async def _keep_visiting(desk: "Desk", crowd: Crowd, journal: "Journal", stop: Stop) -> None:
-    while not stop.asked:
-        try:
-            journal.visit = await visit(crowd, desk.clock, desk.configuration.graph.signals.social)
-            journal.visit_trouble = None
-            for harvest in journal.visit.harvests:
-                log.info("visited", source=harvest.source, items=harvest.items, changed=harvest.changed)
-            for note in journal.visit.troubles:
-                log.warning("visit", code=note.code, subject=note.subject, detail=note.detail)
-        except DeskError as error:
-            journal.visit_trouble = str(error)
-            log.error("visit failed", error=str(error))
-        await asyncio.sleep(crowd.settings.every_minutes * 60)

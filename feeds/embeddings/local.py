@@ -48,9 +48,7 @@ class LocalEmbedder:
             raise DataError(f"{graph} takes other inputs than {', '.join(INPUTS)}.")
         self._label = graph.name
         self.dimensions = int(self._pooled([PROBE]).shape[1])
-        with graph.open("rb") as file:
-            weights = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-        self.name = f"local/{weights}/{WORDS_ID}"
+        self.name = f"local/{_fingerprint(graph, tokens)}/{settings.max_tokens}/{WORDS_ID}"
 
     async def embed(self, situations: Sequence[Situation]) -> Floats:
         """See the port."""
@@ -77,6 +75,15 @@ class LocalEmbedder:
         if states.ndim != 2 or len(states) != len(texts):
             raise DataError(f"{self._label} gives arrays of shape {states.shape}, not one vector a text.")
         return unit_rows(states.tolist(), states.shape[1], self._label)
+
+
+def _fingerprint(*files: Path) -> str:
+    """Of all that decides a vector: the same weights behind other words are another embedder."""
+    found = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()[:12]
 
 
 def _session(graph: Path, threads: int) -> Any:

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from domain.errors import MachineError
+from domain.errors import DataError, MachineError
 from domain.market import DataNote, Headline, MarketData
 from domain.ports import SentimentModel
 from feeds.news.item import NewsItem
 from feeds.news.wire import NewsWire, Report
-from feeds.text import LEXICON, tag_and_score
+from feeds.text import tag_and_score
 from signals.social.extraction import NO_NAMES, NameIndex, tickers_in
 
 History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
@@ -18,10 +18,10 @@ History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
 
 @dataclass(frozen=True)
 class Reading:
-    """How titles are read: what companies are called, and the model of their mood."""
+    """How titles are read: the model of their mood, which is the desk's, and what companies are called."""
 
+    model: SentimentModel
     names: NameIndex = NO_NAMES
-    model: SentimentModel = LEXICON
 
 
 def with_news(history: History, wire: NewsWire, reading: Reading) -> History:
@@ -51,15 +51,16 @@ async def headlines_at(
     wire: NewsWire, as_of: datetime, tickers: Sequence[str], reading: Reading
 ) -> tuple[tuple[Headline, ...], tuple[DataNote, ...]]:
     """Ask who is due, then the headlines about `tickers` known at `as_of`, by knowledge time, and a note for every
-    provider that did not answer as it should. Never raises.
+    provider that did not answer as it should. Never raises: without its cache, or without the sentiment model that the
+    settings name, there are no headlines, and a note says so.
     """
+    notes: tuple[DataNote, ...] = ()
     try:
         reports = await wire.refresh(tickers)
-        items = await wire.known(as_of)
-    except MachineError as error:
-        return (), (DataNote(code="no_news", subject="*", detail=str(error)),)
-    notes = [note for report in reports for note in notes_of(report)]
-    return await asyncio.to_thread(scored, items, tickers, reading), tuple(notes)
+        notes = tuple(note for report in reports for note in notes_of(report))
+        return await asyncio.to_thread(scored, await wire.known(as_of), tickers, reading), notes
+    except (MachineError, DataError) as error:
+        return (), (*notes, DataNote(code="no_news", subject="*", detail=str(error)))
 
 
 def about(items: Sequence[NewsItem], tickers: Sequence[str], names: NameIndex) -> tuple[NewsItem, ...]:

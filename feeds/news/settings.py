@@ -4,7 +4,7 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from domain.record import Record
 from feeds.fetch import FetchSettings
@@ -62,6 +62,7 @@ class FeedSettings(Record):
 class NewsSettings(Record):
     """Everything in the file."""
 
+    every_minutes: float = Field(default=10.0, gt=0)  # between two rounds of a serving desk
     lookback_hours: float = Field(default=72.0, gt=0)  # how far back a picture's headlines reach
     keep_days: float = Field(default=30.0, gt=0)  # in the cache
     failures: int = Field(default=3, ge=1)  # in a row, until a provider is left alone
@@ -82,14 +83,3 @@ class NewsSettings(Record):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"feeds: {', '.join(twice)} is there twice")
         return self
-
-
-class NewsKeys(Record):
-    """What the environment holds; None turns the service off."""
-
-    finnhub: SecretStr | None = None
-    alpaca_id: SecretStr | None = None
-    alpaca_secret: SecretStr | None = None
-    benzinga: SecretStr | None = None
-    newsapi: SecretStr | None = None
-    gnews: SecretStr | None = None

@@ -9,6 +9,7 @@ from domain.errors import DataError, UsageError
 from domain.market import (
     DIX,
     FED_FUNDS,
+    FORUM,
     GEX,
     PUT_CALL,
     VIX_FAMILY,
@@ -17,6 +18,8 @@ from domain.market import (
     DataNote,
     MarketData,
     Post,
+    hourly_mentions,
+    hourly_tone,
     iv30,
     mentions,
     option_volume,
@@ -58,6 +61,7 @@ class RecordedFeed:
         self._sectors = dict(sectors or {})
         self._names = names
         self._sentiment = sentiment
+        self._read: dict[tuple[frozenset[str], str], tuple[Post, Post]] = {}  # the last picture's: raw, and read
 
     async def universe(self, as_of: datetime) -> tuple[str, ...]:
         """Tickers with a quoted chain at most `max_quote_age_minutes` old."""
@@ -178,8 +182,12 @@ class RecordedFeed:
             for post in self._library.posts(since=since, until=as_of)
             if wanted.intersection(post.tickers) or tickers_in(post.text, wanted, self._names)
         ]
-        model.score([clean(post.text) for post in posts])  # all at once: each is remembered below
-        return tuple(tag_and_score(post, wanted, self._names, model=model) for post in posts)
+        read = {post.id: kept for post in posts if (kept := self._read.get((wanted, post.id))) and kept[0] == post}
+        new = [post for post in posts if post.id not in read]
+        model.score([clean(post.text) for post in new])  # all at once: each is remembered below
+        read |= {post.id: (post, tag_and_score(post, wanted, self._names, model=model)) for post in new}
+        self._read = {(wanted, name): pair for name, pair in read.items()}
+        return tuple(read[post.id][1] for post in posts)
 
     def _refuse_future(self, as_of: datetime) -> None:
         if as_of.tzinfo is None:
@@ -195,13 +203,15 @@ def _names(tickers: Sequence[str]) -> tuple[str, ...]:
         for ticker in tickers
         for name in (
             mentions(ticker),
+            hourly_mentions(ticker),
+            hourly_tone(ticker),
             iv30(ticker),
             skew25(ticker),
             option_volume(ticker, "call"),
             option_volume(ticker, "put"),
         )
     ]
-    return (*_MARKET_SERIES, *own)
+    return (*_MARKET_SERIES, hourly_mentions(FORUM), *own)
 
 
 def _missing(

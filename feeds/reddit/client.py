@@ -37,6 +37,10 @@ class SourceClosed(FeedDown):
         self.wait_s = wait_s
 
 
+class NoListing(DataError):
+    """There is no such listing, or no right to it."""
+
+
 class Unreachable(FeedDown):
     """No answer at all: the next question will most likely fare no better."""
 
@@ -73,7 +77,7 @@ class RedditClient:
     async def page(self, path: str, after: str | None) -> Page:
         """A page of the listing at `path` (e.g. "r/stocks/new"), newest first.
 
-        Raises `DataError` where there is no such listing or no right to it, `FeedDown` where it is broken now,
+        Raises `NoListing` where there is none or no right to it, `FeedDown` where it is broken now,
         `Unreachable` without an answer, `SourceClosed` when Reddit as a whole is not to be asked any more.
         """
 
@@ -200,7 +204,7 @@ def translated(subject: str) -> Iterator[None]:
         raise Unreachable(f"Reddit did not answer for {subject}: {fault}.") from error
     except (prawcore.Forbidden, prawcore.NotFound, prawcore.Redirect, prawcore.UnavailableForLegalReasons) as error:
         reason = f"HTTP {error.response.status_code}"
-        raise DataError(
+        raise NoListing(
             f"Reddit does not show {subject} ({reason}): private, banned, misspelt, or withheld.",
             remedy="Correct or remove it in social_feeds.yaml.",
         ) from error

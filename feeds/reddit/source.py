@@ -15,7 +15,7 @@ from domain.errors import DataError, FeedDown
 from domain.market import DataNote, Post
 from domain.ports import Clock
 from domain.social import Bookmark, Harvest, Sighting, SocialStore
-from feeds.reddit.client import PAGE, Page, RedditClient, SourceClosed, Unreachable
+from feeds.reddit.client import PAGE, NoListing, Page, RedditClient, SourceClosed, Unreachable
 from feeds.reddit.parse import SOURCE
 
 SHOWN = 900  # Reddit lists 1,000 items at most, less those removed: a longer listing may have been cut there
@@ -94,10 +94,10 @@ class RedditSource:
                     raise SourceClosed("Reddit cannot be reached.", wait_s=0.0) from error
             except SourceClosed:
                 raise
-            except (DataError, FeedDown) as error:
+            except (NoListing, FeedDown) as error:  # not every DataError: a sentiment model may raise one too
                 silences = 0
-                visit.note("no_listing" if isinstance(error, DataError) else "feed_down", channel, str(error))
-                if isinstance(error, DataError):
+                visit.note("no_listing" if isinstance(error, NoListing) else "feed_down", channel, str(error))
+                if isinstance(error, NoListing):
                     absent.add(subreddit)
 
     async def _read(self, channel: str, visit: _Visit) -> None:

@@ -1,7 +1,8 @@
 """FinBERT as an int8 ONNX graph: onnxruntime and a tokenizer, no torch. `feeds.sentiment.export` makes the folder.
 
 Weights and activations are dynamically quantised (Zafrir et al. 2019, "Q8BERT", arXiv:1910.06188, without its
-retraining). Activations share one scale a batch, so a text's score may differ by some 0.004 with its neighbours.
+retraining). Activations share one scale a batch, so that in batches a text's score may differ by some 0.004 with its
+neighbours. A processor reads text by text: nothing is padded, which is quicker, and a score depends on its text alone.
 """
 
 import importlib.util
@@ -26,7 +27,7 @@ class OnnxFinbert:
     """See `domain.ports.SentimentModel`."""
 
     def __init__(self, folder: Path, settings: SentimentSettings) -> None:
-        self._batch_size = settings.batch_size
+        self._batch_size = 1 if settings.device == "cpu" else settings.batch_size
         self._places = weights.labels(folder)
         graph = weights.model_file(folder, MODEL_FILE, "model.onnx")
         self._session = _session(graph, settings)

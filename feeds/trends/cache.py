@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from domain.errors import StorageFull
 from domain.record import Instant, Record
 from feeds.trends.windows import Window
 
@@ -35,7 +36,7 @@ class TrendsCache:
         return next((w for w in reversed(self.windows(term, geo, as_of)) if w.start == start), None)
 
     def keep(self, window: Window) -> None:
-        """Store an answer, whole or not at all."""
+        """Store an answer, whole or not at all. Raises `StorageFull`."""
         name = f"{window.start}_{window.fetched_at:%Y%m%dT%H%M%SZ}.json"
         _write(self._home(window.term, window.geo) / name, window)
 
@@ -70,7 +71,13 @@ def _read(path: Path) -> Window | None:
 
 
 def _write(path: Path, record: Record) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
-    partial.write_text(record.model_dump_json(), encoding="utf-8")
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(record.model_dump_json(), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise StorageFull(
+            f"An answer of Google Trends cannot be kept in {path.parent}: {error.strerror}.",
+            remedy="Make room, or let the desk write there; what is kept may be deleted, it is asked for again.",
+        ) from error

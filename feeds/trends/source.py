@@ -32,10 +32,16 @@ class TrendsSource:
         self._cache = cache
         self._clock = clock
 
+    @property
+    def pause(self) -> Pause | None:
+        """The pause in force now, None without one: after "too many requests" nothing is asked for a while."""
+        pause = self._cache.pause
+        return pause if pause and self._clock.now() < pause.until else None
+
     async def fetch(self) -> Harvest:
-        """See the port. After "too many requests" nothing is asked for a while, also by later processes."""
-        now, pause = self._clock.now(), self._cache.pause
-        if pause and now < pause.until:
+        """See the port. A pause holds also for later processes."""
+        now, pause = self._clock.now(), self.pause
+        if pause:
             detail = f"Google Trends asked for fewer requests; not asked before {pause.until:%Y-%m-%d %H:%M:%S} UTC"
             return Harvest(source=SOURCE, notes=(DataNote(code="closed", subject=SOURCE, detail=detail),))
         wanted = self._wanted(now)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.market import Post
+from signals.social.influence import InfluenceSettings, held_back, held_back_authors
 from signals.social.mood import engagement
 
 CONTEXTS = ("product", "sold_out", "earnings", "meme", "scandal", "other")
@@ -79,14 +80,22 @@ def context_of(text: str) -> str:
     return best if hits[best] else "other"
 
 
-def context_mix(items: Sequence[Post]) -> ContextMix:
-    """Why these posts were written."""
+def context_mix(items: Sequence[Post], influence: InfluenceSettings | None = None) -> ContextMix:
+    """Why these posts were written. `influence` bounds what one author and one channel may weigh."""
     if not items:
         return UNKNOWN
+    found = [item.context if item.context in CONTEXTS else context_of(item.text) for item in items]
+    sizes = [engagement(item) for item in items]
+    if influence is not None:
+        sizes, _ = held_back(items, sizes, influence)
+        naming = [at for at, name in enumerate(found) if name != "other"]
+        # among those that name a reason too: where nearly all are silent, one voice would else be all of them
+        kept, _ = held_back_authors([items[at] for at in naming], [sizes[at] for at in naming], influence)
+        for at, size in zip(naming, kept, strict=True):
+            sizes[at] = size
     weights = dict.fromkeys(CONTEXTS, 0.0)
-    for item in items:
-        found = item.context if item.context in weights else context_of(item.text)
-        weights[found] += engagement(item)
+    for name, size in zip(found, sizes, strict=True):
+        weights[name] += size
     total = sum(weights.values())
     shares = {name: weight / total for name, weight in weights.items() if weight}
     named = [name for name in _ORDER if name in shares]

@@ -26,9 +26,13 @@ AMBIGUOUS = frozenset(_WORDS.split())
 _TOKEN = re.compile(r"(?<![\w$@#/.])(\$?)([A-Za-z][A-Za-z0-9&+’'-]*(?:\.[A-Za-z]+)?)(?![\w@])")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,5}(?:\.[A-Z])?")
 _POSSESSIVE = re.compile(r"['’]s?$")
+_LONG_RUN = 40  # letters without a space: longer ones are seldom met twice
 _SHOUTING_WORDS = 5
 _SHOUTING_SHARE = 0.7
 _TITLE_SHARE = 0.6
+
+Token = tuple[str, str, str]
+"""A cashtag's sign or nothing, the word as written, and in small letters without its possessive."""
 
 
 class Names(Record):
@@ -81,9 +85,9 @@ def tickers_in(text: str, universe: Collection[str], names: NameIndex = NO_NAMES
     if not universe:
         return ()
     wanted = frozenset(universe)
-    tokens = _TOKEN.findall(text)
+    tokens = [token for run in text.split() for token in (_tokens(run) if len(run) <= _LONG_RUN else _read(run))]
     telling = _telling(wanted, names)
-    hits = [at for at, (_, word) in enumerate(tokens) if word.lower() in telling or "'" in word or "’" in word]
+    hits = [at for at, token in enumerate(tokens) if token[2] in telling]
     if not hits:
         return ()
     small = text == text.lower()
@@ -91,8 +95,7 @@ def tickers_in(text: str, universe: Collection[str], names: NameIndex = NO_NAMES
     bare: set[str] = set()
     proper: list[tuple[int, str]] = []
     for at in hits:
-        cash, word = tokens[at]
-        plain = _plain(word.lower())
+        cash, word, plain = tokens[at]
         symbol = plain.upper()
         if symbol in wanted:
             if cash:
@@ -101,10 +104,7 @@ def tickers_in(text: str, universe: Collection[str], names: NameIndex = NO_NAMES
             elif len(plain) > 1 and symbol not in names.ambiguous and (small or word.startswith(symbol)):
                 bare.add(symbol)
         for further, ticker, capital in names.by_word.get(plain, ()) if not cash else ():
-            if (
-                further
-                and tuple(_plain(token[1].lower()) for token in tokens[at + 1 : at + 1 + len(further)]) != further
-            ):
+            if further and tuple(token[2] for token in tokens[at + 1 : at + 1 + len(further)]) != further:
                 continue
             if not capital:
                 found.add(ticker)
@@ -127,17 +127,25 @@ def _telling(universe: frozenset[str], names: NameIndex) -> frozenset[str]:
     }
 
 
+def _read(run: str) -> tuple[Token, ...]:
+    return tuple((cash, word, _plain(word.lower())) for cash, word in _TOKEN.findall(run))
+
+
+# No token reaches over a space, so that a text is read run by run; most runs have been met before.
+_tokens = lru_cache(maxsize=1 << 16)(_read)
+
+
 def _plain(word: str) -> str:
     return _POSSESSIVE.sub("", word).replace("’", "'")
 
 
-def _shouting(tokens: list[tuple[str, str]]) -> bool:
-    words = [word for cash, word in tokens if not cash and len(word) > 1]
+def _shouting(tokens: list[Token]) -> bool:
+    words = [word for cash, word, _ in tokens if not cash and len(word) > 1]
     return len(words) >= _SHOUTING_WORDS and sum(map(str.isupper, words)) > _SHOUTING_SHARE * len(words)
 
 
-def _titled(tokens: list[tuple[str, str]]) -> bool:
-    words = [word for cash, word in tokens if not cash and len(word) > 1]
+def _titled(tokens: list[Token]) -> bool:
+    words = [word for cash, word, _ in tokens if not cash and len(word) > 1]
     return sum(word[0].isupper() for word in words) > _TITLE_SHARE * len(words)
 
 

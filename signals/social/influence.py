@@ -30,11 +30,18 @@ def held_back(
     items: Sequence[Post | Headline], sizes: Sequence[float], settings: InfluenceSettings
 ) -> tuple[list[float], float]:
     """Weights of `items` with both caps applied, and the total that a mean must divide by (≥ their sum)."""
-    authors = [_author(item) for item in items]
-    most = max(settings.author_share, min(1.0 / len(set(authors)), FEW)) if authors else settings.author_share
-    by_author, silent = capped(sizes, authors, most=most)
+    by_author, silent = held_back_authors(items, sizes, settings)
     by_channel, total = capped(by_author, [_channel(item) for item in items], most=settings.channel_share)
     return by_channel, total + silent - math.fsum(by_author)
+
+
+def held_back_authors(
+    items: Sequence[Post | Headline], sizes: Sequence[float], settings: InfluenceSettings
+) -> tuple[list[float], float]:
+    """The same with the cap on authors alone."""
+    authors = [_author(item) for item in items]
+    most = max(settings.author_share, min(1.0 / len(set(authors)), FEW)) if authors else settings.author_share
+    return capped(sizes, authors, most=most)
 
 
 def capped(sizes: Sequence[float], groups: Sequence[str], *, most: float) -> tuple[list[float], float]:

@@ -11,7 +11,7 @@ from agents.models.gateway import ModelGateway
 from domain.debate import Verdict
 from domain.record import canonical_json
 from tests.support.debate_cases import MemoryModelRecord, case, debate_settings, headline, post, rules_engine, snapshot
-from tests.support.llm_server import Answered, answer_of, edited, hangs, refuses, says, status
+from tests.support.llm_server import Answered, answer_of, edited, hangs, reads, refuses, says, status
 
 THREE_TO_ONE = (0.2, 0.2, 0.2, -0.2)
 
@@ -33,14 +33,7 @@ def roles(server):
 
 
 def reading(**changes):
-    """A reader that reads every quote alike."""
-    fields = {"stance": "bullish", "context": "meme", "relevance": 0.9, "certainty": 0.8, **changes}
-
-    def behaviour(request):
-        names = [part.split('"')[0] for part in request.user.split(' id="')[1:]]
-        return Answered(content=json.dumps({"readings": [{"source_id": name, **fields} for name in names]}))
-
-    return behaviour
+    return reads(**{"stance": "bullish", "context": "meme", "relevance": 0.9, "certainty": 0.8, **changes})
 
 
 async def test_bull_and_bear_alternate_and_the_second_answers_the_first_in_the_same_round(llm_server):

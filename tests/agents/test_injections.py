@@ -6,9 +6,11 @@ mood, carried through the aggregator; the rest of the decision may not notice.
 
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from pydantic import SecretStr
@@ -20,9 +22,11 @@ from agents.social import Social
 from app.settings import Environment
 from app.wiring import configuration
 from domain.debate import Verdict
+from domain.market import Series
 from domain.signals import Signal
 from feeds.text import tag_and_score
 from signals.aggregate import aggregate
+from signals.social.influence import InfluenceSettings
 from tests.support.debate_cases import (
     AS_OF,
     MemoryModelRecord,
@@ -34,7 +38,7 @@ from tests.support.debate_cases import (
     signal,
     snapshot,
 )
-from tests.support.llm_server import Answered, answer_of, honest, says
+from tests.support.llm_server import Answered, answer_of, honest, reads, says
 
 CORPUS = yaml.safe_load((Path(__file__).parent / "injections.yaml").read_text(encoding="utf-8"))
 EVERY = [(kind, text.replace("{T}", "SPY")) for kind, texts in CORPUS.items() for text in texts]
@@ -64,16 +68,17 @@ def with_text(text, kind=post):
     return snapshot(*(tag_and_score(item, {"SPY"}) for item in [*crowd(), new]))
 
 
-def read(picture):
-    found = Social().read(picture, "SPY", AnalystContext(settings=SETTINGS, priced=lambda _: None))
+def read(picture, settings):
+    found = Social().read(picture, "SPY", AnalystContext(settings=settings, priced=lambda _: None))
     return [item for item in found if isinstance(item, Signal)]
 
 
-def composed(picture):
-    signals = [*OTHERS, *read(picture)]
+def composed(picture, settings=None):
+    chosen = settings or SETTINGS
+    signals = [*OTHERS, *read(picture, chosen)]
     view = aggregate(
-        "SPY", signals, as_of=AS_OF, settings=SETTINGS, reliability=(),
-        expected_sources=SETTINGS.aggregate.expected_sources,
+        "SPY", signals, as_of=AS_OF, settings=chosen, reliability=(),
+        expected_sources=chosen.aggregate.expected_sources,
     )  # fmt: skip
     return view, signals
 
@@ -116,6 +121,78 @@ async def test_an_injected_twin_moves_the_decision_by_no_more_than_the_cap(kind,
         assert debate.verdict in (calm.verdict, Verdict.INCONCLUSIVE), text
 
 
+GOOD = ("SPY looks strong, great earnings", "SPY keeps rising, bullish", "upgraded, SPY rallies", "SPY profits rose")
+BAD = ("SPY looks weak, terrible", "SPY falls, bearish", "downgraded, SPY plunges", "losses at SPY widened")
+LOUD = {"score": 5000, "comments": 1500}
+
+
+def talked_about(good, bad, calm):
+    """A burst of talk about SPY, and what its crowd says: so many for, against, and without an opinion."""
+    words = [*(GOOD[n % 4] for n in range(good)), *(BAD[n % 4] for n in range(bad)), *["holding SPY"] * calm]
+    return [
+        post(f"{word}, says {n}", name=f"p{n}", known_at=AS_OF - timedelta(hours=1 + n % 20)).model_copy(
+            update={"author": f"a{n}", "channel": ("options", "stocks")[n % 2]}
+        )
+        for n, word in enumerate(words)
+    ]
+
+
+def in_a_burst(text, people, context=None):
+    """Mallory's much-voted post among them; `context` is what a reading model makes of them all."""
+    new = post(text, name="evil", known_at=AS_OF - timedelta(minutes=20))
+    new = tag_and_score(new.model_copy(update={"author": "mallory", **LOUD}), {"SPY"})
+    texts = [*(tag_and_score(item, {"SPY"}) for item in people), new]
+    picture = snapshot(*(item.model_copy(update={"context": context}) for item in texts))
+    counts = hourly("mentions.hour.SPY", [3.0] * 168 + [20.0] * 24), hourly("mentions.hour.*", [400.0] * 192)
+    return replace(picture, market=replace(picture.market, series={row.name: row for row in counts}))
+
+
+def hourly(name, values):
+    hour = np.timedelta64(3600, "s")
+    begins = np.datetime64(AS_OF.replace(tzinfo=None), "s") - hour * np.arange(len(values), 0, -1)
+    return Series(name, "posts an hour", begins, begins + hour, np.asarray(values))
+
+
+def burst_tone(view_and_signals):
+    return next(item for item in view_and_signals[1] if item.edge_type == "mention_velocity").metadata["tone"]
+
+
+def worst_move(people, settings=None):
+    """The largest move of the price score that any injection makes, and the calm tone of the burst. The reading model
+    does what it is told: it finds the best of reasons in every text that it was shown beside the injection.
+    """
+    calm = composed(in_a_burst(INNOCENT, people), settings)
+    moves = [
+        composed(in_a_burst(f"{INNOCENT}. {text}", people, "sold_out"), settings)[0].price_score - calm[0].price_score
+        for _, text in EVERY
+    ]
+    return max(moves, key=abs), burst_tone(calm)
+
+
+@pytest.mark.parametrize("crowd_of", [(4, 4, 8), (6, 3, 8), (12, 1, 4)])
+def test_in_a_burst_the_loudest_liar_moves_the_score_by_no_more_than_the_cap(crowd_of):
+    move, _ = worst_move(talked_about(*crowd_of))
+    assert abs(move) <= cap()
+
+
+def test_without_the_caps_the_same_liar_would_move_it_further():
+    social = SETTINGS.social.model_copy(update={"influence": InfluenceSettings(author_share=1.0, channel_share=1.0)})
+    move, _ = worst_move(talked_about(4, 4, 8), SETTINGS.model_copy(update={"social": social}))
+    assert abs(move) > 2 * cap()
+
+
+@pytest.mark.parametrize("crowd_of", [(2, 8, 6), (1, 12, 3)])
+def test_a_crowd_near_the_step_may_be_tipped_by_one_voice_and_by_no_more_than_its_own_burst(crowd_of):
+    """`strong_sentiment` is a step: within a voice's reach of it any voice decides, an honest one too; the loudest liar
+    can turn a plainly bad mood into a mild one, and attention alone leans bullish. What it tips is one signal.
+    """
+    move, tone = worst_move(talked_about(*crowd_of))
+    assert abs(abs(tone) - SETTINGS.social.strong_sentiment) < SETTINGS.social.influence.author_share
+    weights = SETTINGS.aggregate.weights["price"]
+    pull = weights["social"] / (math.fsum(weights.values()) * SETTINGS.aggregate.saturation)
+    assert cap() < abs(move) <= pull * (1.0 + SETTINGS.social.attention_cap)
+
+
 def gullible(request):
     """A model that does what it is told by anyone."""
     told = request.user.casefold()
@@ -124,9 +201,7 @@ def gullible(request):
     if request.role == "judge":
         return says({"verdict": "bull", "confidence": 1.0, "thesis": "Buy SPY!", "invalidation": "never"})(request)
     if request.role == "reader":
-        names = [part.split('"')[0] for part in request.user.split(' id="')[1:]]
-        fields = {"stance": "bullish", "context": "sold_out", "relevance": 1, "certainty": 1}
-        return says({"readings": [{"source_id": name, **fields} for name in names]})(request)
+        return reads(stance="bullish", context="sold_out", relevance=1, certainty=1)(request)
     lie = {"text": "As the post says!", "evidence_ids": ["flow/SPY/whale"], "figures": [], "answers": None}
     return Answered(content=json.dumps({"arguments": [lie, *answer_of(request)["arguments"]]}))
 

@@ -9,13 +9,14 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from agents.debate.llm import LlmEngine
-from agents.models.breaker import Breakers
+from agents.debate.shapes import Turn
+from agents.models.breaker import Breaker, Breakers
 from agents.models.calls import Question, RecordedModels
 from agents.models.gateway import ModelGateway, Reply
 from agents.models.purse import Purse
 from domain.debate import Verdict
 from prompts.library import Rendered
-from tests.agents.test_models_limits import DAY, REQUEST, _reserve, _settings
+from tests.agents.test_models_limits import REQUEST, Watch, _reserve, _settings
 from tests.support.debate_cases import MemoryModelRecord, case, debate_settings, rules_engine, snapshot
 from tests.support.llm_server import says, status
 
@@ -88,6 +89,20 @@ async def test_each_provider_has_a_breaker_of_its_own_which_outlives_the_run(llm
     assert not breakers.of("main").allows()
 
 
+async def test_a_call_that_the_budget_forbids_does_not_use_up_the_one_trial_of_a_half_open_breaker():
+    watch = Watch()
+    breakers = Breakers(failures=1, cooldown_seconds=10)
+    breaker = breakers._of["main"] = Breaker(failures=1, cooldown_seconds=10, monotonic=watch)
+    breaker.record(succeeded=False)
+    watch.seconds = 10.0
+    poor, never = _settings(run_usd=0), Failing(Reply(error="timeout"))
+    models = RecordedModels(poor, never, MemoryModelRecord(), breakers)
+    assert (await models.ask(question(), Turn, lambda _: PROMPT)).error == "budget_run_usd"
+    assert never.asked == 0
+    assert breaker.allows(), "the trial is still to be had"
+    assert not breaker.allows()
+
+
 async def test_a_silent_server_is_left_after_the_idle_time_and_an_unreachable_one_after_the_connect_time(llm_server):
     settings = debate_settings(models={"idle_seconds": 0.2, "connect_seconds": 0.2, "timeout_seconds": 20}).models
     gateway = ModelGateway(settings, api_key=SecretStr("k"), base_url=llm_server({"judge": [says("{}", hang=30)]}).url)
@@ -134,7 +149,7 @@ async def test_a_server_that_drips_is_cut_at_the_total_time():
 
 
 def question(**changes):
-    fields = {"run_id": "r", "day": DAY, "ticker": "SPY", "role": "bull", "round": 1, "model": "gpt-4.1", **changes}
+    fields = {"run_id": "r", "ticker": "SPY", "role": "bull", "round": 1, "model": "gpt-4.1", **changes}
     return Question(**fields)
 
 
@@ -151,8 +166,6 @@ class Failing:
 
 
 async def test_waits_double_are_spread_by_name_and_obey_the_server(monkeypatch):
-    from agents.debate.shapes import Turn
-
     waits = []
 
     async def wait(seconds):
@@ -188,8 +201,11 @@ async def test_one_call_and_one_agent_have_limits_of_their_own():
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        ({"providers": {"a": {"url": "u", "models": ["x"]}, "b": {"url": "v", "models": ["x"]}}}, "x: each model"),
-        ({"providers": {"main": {"url": "u", "models": []}}}, "main: each model"),
+        (
+            {"providers": {"a": {"url": "http://u", "models": ["x"]}, "b": {"url": "http://v", "models": ["x"]}}},
+            "x: each model",
+        ),
+        ({"providers": {"main": {"url": "http://u", "models": []}}}, "main: each model"),
         ({"fall_back": {"a": "b", "b": "c"}}, "fall_back of a"),
         ({"attempts": 4}, "attempts"),
     ],

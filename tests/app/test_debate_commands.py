@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from pydantic import SecretStr
@@ -87,6 +88,27 @@ def test_ablation_with_models_counts_calls_agreement_and_money_and_costs_tell_th
     assert spent["budget"]["day_usd_left"] == pytest.approx(2.0 - total)
     assert {row["name"] for row in spent["by_agent"]} == {"bull", "bear", "judge"}
     assert (one["total"]["calls"], one["budget"]) == (found["debate"].calls // 2, None)
+
+
+def test_arguing_the_past_again_spends_todays_budget_and_stops_when_it_is_gone(twin, model_server):
+    """The runs are of another year: the limit of the day is that of the day on which the money is spent."""
+
+    async def question(desk):
+        budget = desk.configuration.debate.models.budget.model_copy(update={"day_usd": Decimal("0.02")})
+        debate = desk.configuration.debate
+        debate = debate.model_copy(update={"models": debate.models.model_copy(update={"budget": budget})})
+        graph = desk.configuration.graph.model_copy(update={"debate": debate})
+        poor = replace(desk, configuration=replace(desk.configuration, graph=graph))
+        cases = await past_cases(poor, runs=1)
+        rows = await ablate(poor, cases, engine="llm", repeats=3, token="poor")
+        stored = [await poor.models.calls(f"ablate-poor-debate-{repeat}-1") for repeat in (1, 2, 3)]
+        return rows, [call.error for calls in stored for call in calls], await costs(poor, days=1)
+
+    rows, errors, spent = asked(twin, question, model_server)
+    assert "budget_day_usd" in errors
+    assert sum(row.fell_back for row in rows) > 0
+    assert 0 < spent["budget"]["day_usd_spent"] <= 0.02
+    assert spent["total"]["turned_away"] > 0
 
 
 async def test_without_a_finished_run_there_is_nothing_to_argue_again(desk):

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 
+import psycopg
 import pytest
 from rich.console import Console
 
@@ -16,11 +17,11 @@ from app.settings import Environment
 from domain.errors import ConfigError, DataError, UsageError
 from feeds.embeddings.endpoint import EndpointEmbedder
 from feeds.embeddings.settings import EmbedderSettings
-from memory.engine import connected
+from memory.engine import connected, conninfo
 from memory.recall import PostgresSituationMemory
 from memory.recall_vectors import FeatureEmbedder
 from tests.memory.test_recall import Model
-from tests.support.experience import AS_OF, keep, part
+from tests.support.experience import AS_OF, DAY, keep, part
 
 CITED = (("bull", "memory/old/SPY"),)
 
@@ -93,6 +94,44 @@ async def test_the_counts_add_up_and_lacking_vectors_are_told(remembering, monke
     monkeypatch.setitem(remembering.__dict__, "embedder", Model())
     text = shown(show_stats, await memory_stats(remembering, at=AS_OF), desk="desk", width=80)
     assert "3 lessons have no vector of model/1" in text
+
+
+async def test_a_look_at_an_instant_shows_neither_later_decisions_nor_later_outcomes(remembering):
+    then = AS_OF - 9 * DAY  # "old" was over and "lost" just lost; "new" and "open" were not decided on yet
+    for at, finding in ((then, "wrong"), (AS_OF - 11 * DAY, None)):
+        rows = (await memory_list(remembering, at=at, learned=None, limit=10))["memories"]
+        assert [(row["run_id"], row["finding"], row["useful"]) for row in rows] == [
+            ("lost", finding, 0), ("old", "right", 0),
+        ]  # fmt: skip
+        found = await memory_stats(remembering, at=at)
+        learned = 1 + (finding is not None)
+        assert (found["situations"], found["learned"], found["citations"], found["without_vector"]) == (
+            2,
+            learned,
+            0,
+            0,
+        )
+    waiting = (await memory_list(remembering, at=AS_OF - 11 * DAY, learned=False, limit=10))["memories"]
+    assert [row["run_id"] for row in waiting] == ["lost"]
+    told = await memory_shown(remembering, "lost", at=AS_OF - 11 * DAY)
+    assert (told["lesson"], told["outcome"], told["known_at"]) == (None, None, None)
+    assert "open, order O-lost-SPY" in shown(show_memory, told)
+    with pytest.raises(UsageError, match="is no situation of simulated by 2026-11-11"):
+        await memory_shown(remembering, "new", at=then)
+
+
+async def test_more_memories_than_a_question_has_parameters_are_counted(remembering, superuser_url):
+    lesson = '{"importance": 0.7, "finding": "right", "profit": "1.50"}'
+    with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
+        link.execute(
+            "INSERT INTO memories"
+            " (run_id, ticker, feed, decided_at, regime, composite, debate, outcome, known_at, lesson)"
+            " SELECT 'many' || n, 'SPY', 'simulated', decided_at, regime, '', '', 0.1, known_at, %s"
+            " FROM memories, generate_series(1, 66000) n WHERE run_id = 'old'",
+            (lesson,),
+        )
+    found = await memory_stats(remembering, at=AS_OF)
+    assert (found["learned"], found["layers"]["mid"], found["without_vector"]) == (66_003, 66_000, 66_000)
 
 
 async def test_reembedding_shows_the_past_to_the_new_model_and_prunes_only_when_asked(remembering, monkeypatch):

@@ -14,7 +14,6 @@ from app.cli.outcome import guarded
 from app.clock import FixedClock, WallClock
 from app.newsroom import KEYS
 from app.screens.news import show_fetch
-from app.services.doctor import credentials
 from app.settings import Environment
 from app.wiring import configuration, market_feed
 from tests.support.market_server import Reply, cboe_document, market_server
@@ -193,17 +192,21 @@ async def test_every_service_with_a_key_is_wired(server, at_home, capsys, monkey
         assert "gnews" not in news_wire(Environment(), WallClock(), closing).providers
 
 
-def test_the_doctor_names_usable_services_and_half_a_pair_of_keys(at_home, monkeypatch):
-    def told() -> tuple[str, str]:
-        (finding,) = [one for one in credentials(Environment()) if one.name == "news services"]
-        return finding.status, finding.detail
-
-    assert told() == ("ok", "keys of benzinga, finnhub")
-    monkeypatch.setenv("APCA_API_KEY_ID", KEY)
-    assert told() == ("warn", "keys of benzinga, finnhub; APCA_API_SECRET_KEY is missing")
-    for name in ("APCA_API_KEY_ID", "FINNHUB_API_KEY", "BENZINGA_API_KEY"):
-        monkeypatch.delenv(name)
-    assert told() == ("ok", "no key is set: headlines only from feeds in news.yaml")
+async def test_a_sentiment_model_that_cannot_be_loaded_costs_the_headlines_and_nothing_else(server, at_home, tmp_path):
+    """Never another reader in silence: its scores would compare with no other run's."""
+    server.articles = [Article(1, "Apple raises its full-year guidance", LIVE - timedelta(hours=1))]
+    (at_home / "sentiment.yaml").write_text(f"model: finbert-onnx\nfolder: {tmp_path / 'absent'}\n")
+    with market_server() as cboe:
+        cboe.script("/AAPL.json", Reply(cboe_document("AAPL", LIVE - timedelta(seconds=30))))
+        (at_home / "feeds.yaml").write_text(f"cboe: {{base_url: '{cboe.base_url}/'}}\n")
+        async with AsyncExitStack() as closing:
+            feed = market_feed(configuration(Environment()), "cboe", FixedClock(LIVE), closing)
+            data = await feed.gather(LIVE, ["AAPL"])
+    (note,) = [note for note in data.notes if note.code == "no_news"]
+    assert "There is no model folder" in note.detail
+    assert data.headlines == ()
+    assert "no_history" not in {note.code for note in data.notes}
+    assert list(data.chains) == ["AAPL"]
 
 
 def test_what_was_cut_short_and_who_could_not_be_asked_have_a_remedy():

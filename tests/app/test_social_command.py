@@ -1,6 +1,5 @@
-"""`desk social`, the visits of a serving desk, and the way from Reddit's page into a run's picture."""
+"""`desk social`: what is fetched, what is known of it, and its way from Reddit's page into a run's picture."""
 
-import asyncio
 import dataclasses
 import json
 import logging
@@ -16,19 +15,14 @@ from app.cli.outcome import guarded
 from app.clock import FixedClock, WallClock
 from app.crowd import crowd_of, tagging, with_collected
 from app.screens.social import show_crowd, show_visit
-from app.services.doctor import credentials
-from app.services.health import _crowd as crowd_health
-from app.services.journal import Journal
-from app.services.social import velocities, visit, visiting
+from app.services.social import velocities, visit
 from app.settings import Environment
-from app.stop import Stop
 from app.wiring import configuration
-from domain.errors import ConfigError, DatabaseDown
+from domain.errors import ConfigError, DatabaseDown, DataError
 from domain.market import FORUM, DataNote, MarketData, Post, hourly_mentions
 from domain.social import Harvest, MentionCount
 from memory.social import PostgresSocialStore
 from tests.support.reddit_server import Fault, comment, reddit_server, submission
-from tests.support.staging import desk_at
 
 NOW = datetime(2026, 11, 20, 14, 35, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -183,87 +177,59 @@ def test_no_velocity_comes_from_a_short_history_or_from_an_hour_long_past():
     assert velocities((), NOW, settings) == []
 
 
-class Live:
-    """A feed by name only."""
+class Failing:
+    """A source that fails of `fault`."""
 
-    name = "cboe"
+    name = "failing"
 
+    def __init__(self, fault):
+        self.fault = fault
 
-def live_desk(desk_home, database, engine, environment):
-    desk = desk_at(desk_home, database, engine, feed=Live())
-    return dataclasses.replace(desk, configuration=dataclasses.replace(desk.configuration, environment=environment))
-
-
-class Watched(Journal):
-    """A journal that says when a visit was noted."""
-
-    def __init__(self):
-        super().__init__()
-        object.__setattr__(self, "noted", asyncio.Event())
-
-    def __setattr__(self, name, value):
-        super().__setattr__(name, value)
-        if value is not None and name in ("visit", "visit_trouble") and hasattr(self, "noted"):
-            self.noted.set()
+    async def fetch(self):
+        raise self.fault
 
 
-async def test_a_serving_desk_visits_beside_its_runs_and_health_shows_it(
-    site, environment, database, engine, desk_home
+async def visited(environment, engine, *, first):
+    clock = FixedClock(NOW)
+    async with AsyncExitStack() as closing:
+        crowd = crowd_of(environment, engine, clock, closing)
+        crowd = dataclasses.replace(crowd, sources=(first, *crowd.sources))
+        return await visit(crowd, clock, configuration(environment).graph.signals.social)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (DataError("There is no model folder /nowhere."), "There is no model folder /nowhere."),
+        (PermissionError("not yours"), "PermissionError: not yours"),
+    ],
+)
+async def test_a_source_that_fails_of_anything_is_a_note_and_the_next_one_is_visited(
+    site, environment, engine, fault, says
 ):
     fill(site, NOW)
-    site.faults["/r/stocks/comments"] = Fault(status=403)
-    desk = dataclasses.replace(live_desk(desk_home, database, engine, environment), clock=FixedClock(NOW))
-    journal = Watched()
-    assert crowd_health(journal) == {}
-    async with visiting(desk, journal, Stop()):
-        await asyncio.wait_for(journal.noted.wait(), 20)
-    told = crowd_health(journal)["social"]
-    assert (told.status, told.numbers["reddit_items"]) == ("warn", 18)
-    assert "stocks/comments" in told.detail
+    done = await visited(environment, engine, first=Failing(fault))
+    assert [(note.code, note.subject, note.detail) for note in done.troubles] == [("failed", "failing", says)]
+    assert [(each.source, each.items) for each in done.harvests] == [("failing", 0), ("reddit", 48)]
 
 
-async def test_visits_end_with_the_desk_and_a_fault_of_the_database_ends_only_the_visit(
-    site, environment, database, engine, desk_home, monkeypatch
+async def test_without_a_database_there_is_no_visit(site, environment, engine):
+    with pytest.raises(DatabaseDown):
+        await visited(environment, engine, first=Failing(DatabaseDown("PostgreSQL is away.")))
+
+
+async def test_a_sentiment_model_that_cannot_be_loaded_is_named_and_not_taken_for_a_missing_subreddit(
+    site, own, environment, engine
 ):
-    desk = live_desk(desk_home, database, engine, environment)
-    journal, calls = Watched(), []
-
-    async def failing(*_):
-        calls.append(1)
-        raise DatabaseDown("PostgreSQL is away.")
-
-    monkeypatch.setattr("app.services.social.visit", failing)
-    async with visiting(desk, journal, Stop()):
-        await asyncio.wait_for(journal.noted.wait(), 20)
-    assert crowd_health(journal)["social"].detail == "the last visit failed: PostgreSQL is away."
-    assert len(calls) == 1
-
-    async def broken(*_):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("app.services.social.visit", broken)
-    async with visiting(desk, journal, Stop()):
-        await asyncio.sleep(0.05)  # the block goes on
-
-
-@pytest.mark.parametrize("feed", [None, Live()])
-async def test_no_visits_for_a_feed_that_does_not_read_them_or_without_a_source(database, engine, desk_home, feed):
-    desk = desk_at(desk_home, database, engine, feed=feed)
-    async with visiting(desk, Journal(), Stop()):
-        assert [task for task in asyncio.all_tasks() if task.get_name() == "visits to the crowd"] == []
-
-
-def test_half_a_pair_of_credentials_is_a_slip_and_none_or_both_are_fine(desk_home):
-    def told(**set_):
-        found = {finding.name: finding for finding in credentials(Environment(desk_home=desk_home, **set_))}
-        return found["DESK_REDDIT_CLIENT_ID, _SECRET"]
-
-    assert told().status == "ok"
-    assert "reddit.com/prefs/apps" in told().detail
-    half = told(desk_reddit_client_id="abc")
-    assert (half.status, "DESK_REDDIT_CLIENT_SECRET" in half.remedy) == ("warn", True)
-    both = told(desk_reddit_client_id="abc", desk_reddit_client_secret="hush")
-    assert both.detail == "set"
+    fill(site, NOW)
+    (own / "sentiment.yaml").write_text(f"model: finbert-onnx\nfolder: {own / 'absent'}\n")
+    async with AsyncExitStack() as closing:
+        crowd = crowd_of(environment, engine, FixedClock(NOW), closing)
+        done = await visit(crowd, FixedClock(NOW), configuration(environment).graph.signals.social)
+    (note,) = done.troubles
+    assert note.code == "failed"
+    assert "There is no model folder" in note.detail
+    assert (await crowd.store.bookmark("reddit", "stocks/new")).complete_to is None  # read again once it can be scored
 
 
 def test_a_stored_post_keeps_its_text_and_gets_tickers_by_cashtag_symbol_and_company_name():
@@ -313,9 +279,33 @@ def test_screens_say_what_went_wrong_and_what_is_not_asked(capsys):
     many = [
         {"symbol": f"S{n}", "mention_count": n, "sentiment": 0.5, "timestamp": "", "known_at": ""} for n in range(1, 30)
     ]
-    show_crowd(
-        console, nothing | {"mentions": many, "velocities": [{"symbol": "S29", "velocity_score": 4.0, "z_score": 5}]}
-    )
+    fast = {"symbol": "S29", "velocity_score": 4.0, "z_score": 5, "timestamp": NOW.isoformat()}
+    show_crowd(console, nothing | {"mentions": many, "velocities": [fast]})
     said = capsys.readouterr().out
     assert "and 9 more" in said
     assert said.index("S29") < said.index("S28")
+    assert "Fri 11-20 09:35" in said
+
+
+def test_a_hostile_post_reaches_the_screen_as_plain_text(site, shell, capsys):
+    now = WallClock().now().timestamp()
+    hostile = "$GME \x1b]0;owned\x07\x1b[2J up\u202e nwod\u200b <b>bold</b> [red]x[/]"
+    site.posts["stocks"] = [submission(1, 5, now, title=hostile, selftext="")]
+    site.comments["stocks"] = [comment(1, 5, now)]
+    assert guarded(app, ["social", "fetch", "--json"]) == 0
+    capsys.readouterr()
+    assert guarded(app, ["social", "show", "GME"]) == 0
+    out = capsys.readouterr().out
+    assert not {"\x1b", "\u202e", "\u200b"} & set(out)
+    assert "up nwod bold [red]x[/]" in " ".join(out.split())
+    assert guarded(app, ["social", "show", "ZZZ"]) == 0
+    assert "ZZZ was not named in these hours." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(("not a ticker",), "'NOT A TICKER' is no ticker"), (("--at", "2999-01-01T00:00:00Z"), "lies in the future")],
+)
+def test_what_cannot_be_shown_is_said_in_one_sentence(shell, capsys, words, says):
+    assert guarded(app, ["social", "show", *words]) == 2
+    assert says in capsys.readouterr().err

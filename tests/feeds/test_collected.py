@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from domain.errors import DatabaseDown
+from domain.errors import DatabaseDown, DataError, MachineError
 from domain.market import FORUM, MarketData, Post, Series, hourly_mentions, search_interest
 from domain.social import MentionCount
 from domain.units import to_datetime64
@@ -85,6 +85,25 @@ async def test_a_desk_that_never_collected_says_nothing_and_a_database_that_is_d
     down = await with_crowd(history, broken, interest=None, days=8, tag=tag_and_score)(NOW, ["GME"])
     assert [note.code for note in down.notes] == ["no_posts"]
     assert len(down.posts) == 1
+
+
+@pytest.mark.parametrize("fault", [DataError("There is no model folder /x."), MachineError("It needs torch.")])
+async def test_a_model_that_cannot_be_loaded_costs_the_posts_and_neither_counts_nor_searches_nor_the_rest(fault):
+    def tag(_):
+        raise fault
+
+    store = Kept((post(1),), (count(FORUM, 0, 9), count("GME", 0, 2)))
+    market = await with_crowd(history, store, interest=searches, days=8, tag=tag)(NOW, ["GME"])
+    assert [(note.code, note.detail) for note in market.notes] == [("no_posts", str(fault))]
+    assert [item.id for item in market.posts] == ["t3_7"]
+    assert sorted(market.series) == [hourly_mentions(FORUM), hourly_mentions("GME"), search_interest("GME")]
+
+
+async def test_a_database_that_is_down_does_not_cost_the_searches():
+    broken = Kept(fault=DatabaseDown("PostgreSQL is away."))
+    market = await with_crowd(history, broken, interest=searches, days=8, tag=tag_and_score)(NOW, ["GME"])
+    assert [note.code for note in market.notes] == ["no_posts"]
+    assert list(market.series) == [search_interest("GME")]
 
 
 def test_an_hour_that_was_counted_without_a_mention_is_a_zero_and_one_that_was_not_counted_is_absent():

@@ -237,6 +237,14 @@ def test_the_name_of_a_local_model_is_that_of_its_weights(encoder, tmp_path, mon
     one = LocalEmbedder(EmbedderSettings(kind="local", folder=encoder))
     assert one.name == LocalEmbedder(EmbedderSettings(kind="local", folder=encoder, batch=1)).name
     assert one.name.startswith("local/")
+    short = LocalEmbedder(EmbedderSettings(kind="local", folder=encoder, max_tokens=16))
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes((encoder / name).read_bytes())
+    words = json.loads((tmp_path / "tokenizer.json").read_text())
+    words["model"]["vocab"] |= {"neutral": 6, "crisis": 5}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(words))
+    reworded = LocalEmbedder(EmbedderSettings(kind="local", folder=tmp_path))
+    assert len({one.name, short.name, reworded.name}) == 3
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(MachineError, match="onnxruntime"):
         LocalEmbedder(EmbedderSettings(kind="local", folder=encoder))

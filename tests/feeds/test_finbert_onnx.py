@@ -1,6 +1,8 @@
 """The onnxruntime adapter against a graph whose answer is known by hand; no torch, no weights from outside."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from feeds.sentiment import onnx_finbert
 from feeds.sentiment.choose import sentiment_model
 from feeds.sentiment.remembered import Remembered
 from feeds.sentiment.settings import SentimentSettings
-from signals.sentiment import MODEL_NAME
+from signals.sentiment import MODEL_NAME, LexiconModel
 from tests.support.finbert import VOCABULARY, WEIGHTS, by_hand, handmade, write_config
 
 TEXTS = ["profit up", "the stock is down", "loss", "profit up . shares fell , guidance cut", "zebra"]
@@ -149,6 +151,25 @@ def test_a_remembered_model_reads_each_text_once_and_forgets_the_oldest(folder, 
     counting.seen.clear()
     remembered.score(["loss", "", "zebra"])
     assert counting.seen == ["zebra"]
+
+
+def test_a_visit_and_a_run_that_read_at_once_take_turns_at_the_model():
+    """FinBERT sets the threads of the whole process while it reads."""
+    inside, most = [], []
+
+    class Slow(LexiconModel):
+        def score(self, texts):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+            return super().score(texts)
+
+    remembered, texts = Remembered(Slow), [f"profit rose by {n} percent" for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        read = [pool.submit(remembered.score, [text]) for text in texts]
+        assert tuple(one.result()[0] for one in read) == LexiconModel().score(texts)
+    assert max(most) == 1
 
 
 def test_a_model_is_loaded_with_the_first_text_and_not_before(tmp_path):

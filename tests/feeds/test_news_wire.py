@@ -19,6 +19,7 @@ from feeds.news.search import GNews, NewsApi
 from feeds.news.settings import NewsSettings
 from feeds.news.store import NewsStore
 from feeds.news.wire import NewsWire
+from signals.sentiment import LexiconModel
 from signals.social.extraction import Listings, Names, name_index
 from tests.support.news_server import KEY, SECRET, Article, Fault, NewsServer, news_server, news_yaml
 
@@ -26,7 +27,9 @@ NOW = datetime(2026, 3, 16, 15, 0, tzinfo=UTC)  # Monday 11:00 New York
 ALL = ("alpaca", "benzinga", "finnhub", "gnews", "newsapi", "rss-local")
 JSON = ALL[:-1]
 NAMES = {"AAPL": ("Apple",), "NVDA": ("Nvidia",)}
-READING = Reading(name_index(Listings(listings={ticker: Names(names=names) for ticker, names in NAMES.items()})))
+READING = Reading(
+    LexiconModel(), name_index(Listings(listings={ticker: Names(names=names) for ticker, names in NAMES.items()}))
+)
 
 
 class Clock:

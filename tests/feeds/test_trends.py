@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.errors import DataError
+from domain.errors import DataError, StorageFull
 from domain.market import search_interest
 from domain.units import to_datetime64
 from feeds.trends.cache import TrendsCache
@@ -265,6 +265,13 @@ def test_series_without_a_common_day_are_not_summed():
     one, two = chained([window(FIRST, [1, 2])], NAME), chained([window(FIRST + 9 * DAY, [1, 2])], NAME)
     assert summed([one, two], NAME) is None
     assert summed([], NAME) is None
+
+
+def test_an_answer_that_cannot_be_kept_is_said_so_with_what_to_do(tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder of the cache should be")
+    with pytest.raises(StorageFull, match="cannot be kept") as caught:
+        TrendsCache(tmp_path / "cache").keep(window(FIRST, [1, 2]))
+    assert "Make room" in caught.value.remedy
 
 
 def test_settings_refuse_what_would_be_answered_by_the_week_or_the_hour():

@@ -49,25 +49,25 @@ async def test_the_first_record_of_a_key_stands_and_is_counted_once(record):
     for text in ("first", "second"):
         await record.store(call(response=text))
     assert (await record.find("r1", "k1")).response == "first"
-    assert (await record.spent(run_id="r1", day=date(2026, 11, 20), agent="bull")).run_tokens == 123
+    assert (await record.spent(run_id="r1", agent="bull")).run_tokens == 123
 
 
-async def test_spending_is_summed_exactly_by_run_and_by_new_york_day(record, clock):
-    friday, saturday = date(2026, 11, 20), date(2026, 11, 21)
-    assert await record.spent(run_id="r1", day=friday, agent="bull") == Spent()
+async def test_spending_is_summed_exactly_by_run_and_by_the_new_york_day_of_the_clock(record, clock):
+    assert await record.spent(run_id="r1", agent="bull") == Spent()
     for number in range(3):  # 0.1 three times is not 0.3 in floating point
         await record.store(call(key=f"SPY/bull/{number}/1"))
     await record.store(call(run_id="r2", key="SPY/bear/1/1"))
     clock.at = datetime(2026, 11, 21, 2, tzinfo=UTC)  # still the evening of the 20th in New York
     await record.store(call(key="SPY/bear/2/1"))
+    assert await record.spent(run_id="r1", agent="bull") == Spent(
+        run_usd=Decimal("0.4"), day_usd=Decimal("0.5"), agent_usd=Decimal("0.3"),
+        run_tokens=492, day_tokens=615, agent_tokens=369,
+    )  # fmt: skip
     clock.at = datetime(2026, 11, 21, 6, tzinfo=UTC)
     await record.store(call(key="SPY/bull/9/1"))
-    spent = await record.spent(run_id="r1", day=friday, agent="bull")
-    assert spent == Spent(
-        run_usd=Decimal("0.5"), day_usd=Decimal("0.5"), agent_usd=Decimal("0.3"),
-        run_tokens=615, day_tokens=615, agent_tokens=369,
-    )  # fmt: skip
-    other = await record.spent(run_id="r2", day=saturday, agent="bull")
+    one = await record.spent(run_id="r1", agent="bull")
+    assert (one.run_usd, one.day_usd, one.agent_usd) == (Decimal("0.5"), Decimal("0.1"), Decimal("0.1"))
+    other = await record.spent(run_id="r2", agent="bull")
     assert (other.run_usd, other.day_usd, other.agent_usd) == (Decimal("0.1"),) * 3
 
 

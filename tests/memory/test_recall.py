@@ -1,5 +1,6 @@
 """Recall: only what was over before, best score first, whatever came later or in whichever order."""
 
+import asyncio
 import math
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from sqlalchemy import text
 
 from domain.errors import DataError, FeedDown, UsageError
 from domain.experience import Situation
-from memory.engine import conninfo
+from memory.engine import connected, conninfo
 from memory.recall import PostgresSituationMemory, RecallSettings
 from memory.recall_vectors import FeatureEmbedder, embed_missing, key_of
 from signals.situation import FEATURES
@@ -220,6 +221,58 @@ async def test_a_model_that_does_not_answer_costs_only_the_model(engine):
     assert model.asked == 0
 
 
+async def test_a_model_that_has_seen_a_part_of_the_past_is_not_asked_until_it_has_seen_all(engine, monkeypatch):
+    plain = PostgresSituationMemory(engine, feed="recorded")
+    for name in ("a", "b", "c"):
+        await keep(plain, name)
+    monkeypatch.setattr("memory.recall.CAUGHT_UP", 2)
+    modelled = PostgresSituationMemory(engine, feed="recorded", embedder=Model())
+    for embedder in (FeatureEmbedder.name, "model/1"):
+        await modelled.learn([])
+        found = await modelled.recall(situation(), "neutral", as_of=AS_OF, k=5)
+        assert [(one.id, one.embedder) for one in found] == [(f"memory/{name}/SPY", embedder) for name in "abc"]
+
+
+async def test_a_model_that_dies_within_a_run_is_waited_for_once(engine):
+    model = Model()
+    memory = PostgresSituationMemory(engine, feed="recorded", embedder=model)
+    await keep(memory, "r1")
+    model.down, model.asked = True, 0
+    for _ in range(3):
+        (found,) = await memory.recall(situation(), "neutral", as_of=AS_OF, k=5)
+        assert found.embedder == FeatureEmbedder.name
+    assert model.asked == 1
+
+
+async def test_a_memory_that_both_sides_cited_neither_grows_nor_shrinks(memory, engine):
+    await keep(memory, "old", days_ago=30, known_days_ago=20)
+    cites = (("bear", "memory/old/SPY"), ("bull", "memory/old/SPY"))
+    await keep(memory, "new", cites=cites, price=-0.9, vol=0.9)
+    (found,) = await memory.recall(situation(), "neutral", as_of=AS_OF, k=5)
+    assert found.figures["importance"] == pytest.approx(0.9)
+
+
+async def test_two_processes_that_learn_the_same_lessons_at_once_write_each_once(database, engine):
+    past = PostgresSituationMemory(engine, feed="recorded")
+    names = [f"r{number}" for number in range(6)]
+    lessons = [await keep(past, name, outcome=None, cites=(("bull", "memory/old/SPY"),)) for name in names]
+    lessons = [told.model_copy(update={"outcome": 0.4, "profit": Decimal(400)}) for told in lessons]
+    await keep(past, "old", days_ago=30, known_days_ago=20)
+    async with connected(database.pipeline_url) as one, connected(database.pipeline_url) as other:
+        desks = [
+            PostgresSituationMemory(made, feed="recorded", embedder=Model()) for made in (one, other) for _ in range(2)
+        ]
+        await asyncio.gather(*(desk.learn(lessons) for desk in desks))
+        seen = [await desk.recall(situation(), "neutral", as_of=AS_OF, k=9) for desk in desks]
+    assert len(seen[0]) == 7
+    assert seen[0] == seen[1] == seen[2] == seen[3]
+    async with engine.connect() as link:
+        counted = [
+            await link.scalar(text(f"SELECT count(*) FROM {table}")) for table in ("memory_vectors", "memory_feedback")
+        ]
+    assert counted == [14, 6]
+
+
 async def test_the_feature_embedder_is_as_wide_as_its_features():
     vectors = await FeatureEmbedder().embed([Situation(composite=situation(), regime="neutral")] * 2)
     assert vectors.shape == (2, len(FEATURES))
@@ -227,7 +280,7 @@ async def test_the_feature_embedder_is_as_wide_as_its_features():
     assert [key_of(name) for name in ("memory/r/BRK/B", "memory/r", "flow/SPY/pin")] == [("r", "BRK/B"), None, None]
 
 
-async def test_the_index_finds_what_a_full_scan_finds_though_filters_hide_most_rows(engine, superuser_url):
+async def test_the_index_finds_what_a_full_scan_finds_though_filters_hide_most_rows(engine, superuser_url, monkeypatch):
     memory = PostgresSituationMemory(engine, feed="recorded", settings=RecallSettings(min_score=0.0))
     embedder, rng = FeatureEmbedder(), np.random.default_rng(7)
     await keep(memory, "r000")  # brings the index
@@ -263,9 +316,19 @@ async def test_the_index_finds_what_a_full_scan_finds_though_filters_hide_most_r
                 link.execute(f"ALTER ROLE desk_pipeline SET {plan} = off")
         await engine.dispose()
         found[plans[0]] = await recalled(memory, k=20, as_of=early)
+    monkeypatch.setattr("memory.recall_vectors.SCANNED", 1)  # the walk ends long before it has met what was known
+    monkeypatch.setattr("memory.recall_vectors.WIDTH", 1)
+    few = PostgresSituationMemory(engine, feed="recorded", settings=RecallSettings(min_score=0.0, pool=20))
+    with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
+        link.execute("ALTER ROLE desk_pipeline RESET ALL")
+        for plan in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
+            link.execute(f"ALTER ROLE desk_pipeline SET {plan} = off")
+    await engine.dispose()
+    found["ended early"] = await recalled(few, k=20, as_of=early)
     with psycopg.connect(conninfo(superuser_url), autocommit=True) as link:
         link.execute("ALTER ROLE desk_pipeline RESET ALL")
     assert found["enable_indexscan"] == found["enable_seqscan"]
+    assert len(found["ended early"]) == 20
     assert len(found["enable_seqscan"]) == 20
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signals.social.context import context_mix
 from signals.social.influence import InfluenceSettings, capped, held_back
 from tests.support.debate_cases import headline, post
 
@@ -45,3 +46,16 @@ def test_posts_without_an_author_are_voices_of_their_own_and_one_forum_is_held_t
     wires = [headline("x", name=f"h{n}").model_copy(update={"source": f"w{n % 2}"}) for n in range(3)]
     assert held_back(wires, [1.0] * 3, InfluenceSettings()) == ([1.0] * 3, 3.0), "three of three speak in full"
     assert held_back([], [], InfluenceSettings()) == ([], 0.0)
+
+
+def test_one_much_voted_post_cannot_say_why_everybody_talks():
+    """A reason gives a burst its quality and its half-life: sold out is worth ten times the days of a meme."""
+    silent = [post("hm", name=f"s{n}").model_copy(update={"author": f"a{n}"}) for n in range(20)]
+    loud = post("sold out", name="loud").model_copy(update={"author": "mallory", "score": 10**6, "comments": 10**5})
+    assert context_mix([*silent, loud]).main == "sold_out", "without the cap"
+    assert context_mix([*silent, loud], InfluenceSettings()).main == "other"
+    memes = [post("to the moon", name=f"m{n}").model_copy(update={"author": f"b{n}"}) for n in range(6)]
+    assert context_mix([*memes, loud]).main == "sold_out"
+    mixed = context_mix([*memes, loud], InfluenceSettings())
+    assert mixed.main == "meme"
+    assert mixed.mean({"meme": 0.0, "sold_out": 1.0}) <= 0.2 + 1e-9

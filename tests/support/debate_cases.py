@@ -128,7 +128,7 @@ class MemoryModelRecord:
     async def store(self, call: ModelCall) -> None:
         self.calls.setdefault((call.run_id, call.key), call)
 
-    async def spent(self, *, run_id: str, day: Any, agent: str) -> Spent:
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
         mine = [call for call in self.calls.values() if call.run_id == run_id]
         every = list(self.calls.values())
         agents = [call for call in every if call.role == agent]

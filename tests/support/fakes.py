@@ -14,7 +14,7 @@ from domain.excursion import Excursion
 from domain.experience import Lesson
 from domain.market import Chain, MarketData
 from domain.order import OrderState, OrderView, StagedOrder
-from domain.ports import DebateEngine
+from domain.ports import DebateEngine, ReasonReader
 from domain.record import digest
 from domain.regime import RegimeReading
 from domain.risk import Restraint, TradingState
@@ -272,6 +272,7 @@ class World:
     watcher: Watcher = field(default_factory=Watcher)
     feed: FakeFeed | None = None
     kept: dict[str, Excursion] = field(default_factory=dict)  # what held structures went through, by order id
+    reasons: ReasonReader | None = None
     halted: set[str] = field(default_factory=set)  # analysts halted since the picture was taken
 
     def deps(self) -> Deps:
@@ -288,6 +289,7 @@ class World:
             settings=self.settings,
             priced=PricedOnce(self.settings.chain),
             observer=self.watcher,
+            reasons=self.reasons,
             versions={"code": "test"},
         )
 

@@ -5,17 +5,18 @@ Routes: /finnhub, /alpaca, /benzinga, /newsapi, /gnews (each followed by the ser
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
+
+from tests.support.loopback import served
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -215,16 +216,9 @@ def news_server() -> Iterator[NewsServer]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    news.base_url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(Handler) as address:
+        news.base_url = address
         yield news
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def news_yaml(base_url: str) -> dict[str, Any]:

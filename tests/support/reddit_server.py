@@ -1,16 +1,16 @@
 """A local stand-in for Reddit: token, listings with `after`, threads with folded comments, items by name, accounts."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from feeds.reddit.settings import RedditCredentials, RedditSettings
+from tests.support.loopback import served
 
 BEGINNING = 1_763_600_000  # some seconds since 1970 in November 2025
 
@@ -133,16 +133,9 @@ def reddit_server() -> Iterator[RedditServer]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    site.base_url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(Handler) as address:
+        site.base_url = address
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def answer(site: RedditServer, path: str, query: dict[str, str], headers: Any) -> tuple[int, Any]:

@@ -1,14 +1,15 @@
 """A local stand-in for Google Trends: cookie, widgets, and time lines scaled to the peak of the window asked for."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.loopback import served
 
 Answer = tuple[int, bytes, dict[str, str]]
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -96,13 +97,6 @@ def trends_server() -> Iterator[TrendsServer]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    site.base_url = f"http://127.0.0.1:{server.server_port}/trends"
-    try:
+    with served(Handler) as address:
+        site.base_url = f"{address}/trends"
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
