@@ -96,7 +96,8 @@ def test_the_next_candidate_is_tried_and_the_best_ones_vetoes_are_the_decision()
 
 
 def test_no_unit_allowed_by_a_cap_is_no_decision_of_the_gate():
-    (allocation,), book = run([("SPY", [candidate(liquidity=0)]), ("QQQ", [])])
+    (allocation,), book = run([("QQQ", []), ("SPY", [candidate(liquidity=0)])])
+    assert allocation.ticker == "SPY"
     assert allocation.decision is None
     assert allocation.sized.sizing.binding == "liquidity"
     assert not book.exposures

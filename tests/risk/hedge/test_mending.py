@@ -110,10 +110,14 @@ def test_a_book_within_its_limits_is_left_alone():
 
 def repaired(units, liquidity=50, account=None, **changes):
     wanted = Repair(candidate=candidate(purpose="repair", liquidity=liquidity, **changes), units=units)
+
+    def question(ticker, held):
+        assert ticker == wanted.candidate.ticker
+        return view(order=None, portfolio=held)
+
     return allocate_repairs(
-        [wanted], account or portfolio(), lambda ticker, held: view(order=None, portfolio=held), SETTINGS,
-        lambda order: "O-new",
-    )  # fmt: skip
+        [wanted], account or portfolio(), question, SETTINGS, lambda order: f"O-{order.candidate.ticker}"
+    )
 
 
 def test_a_repair_is_staged_whole_and_counts_from_then_on():
@@ -125,7 +129,7 @@ def test_a_repair_is_staged_whole_and_counts_from_then_on():
     assert [(cap.name, cap.units, cap.detail) for cap in sizing.caps] == [
         ("restores", 2, "put skew is rich"), ("liquidity", 50, "units executable at quoted size"),
     ]  # fmt: skip
-    assert [(e.order_id, e.units, e.purpose) for e in after.exposures] == [("O-new", 2, "repair")]
+    assert [(e.order_id, e.units, e.purpose) for e in after.exposures] == [("O-SPY", 2, "repair")]
 
 
 @pytest.mark.parametrize(("liquidity", "units"), [(1, 0), (2, 2)])
