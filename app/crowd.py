@@ -1,6 +1,6 @@
 """Composition of what is collected of the crowd: which sources, with which credentials, into which store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from pydantic import Field
 from app.mood import desk_sentiment, sentiment_settings
 from app.settings import DeskSettings, Environment, load
 from domain.errors import ConfigError
-from domain.ports import Clock
+from domain.ports import Clock, SentimentModel
 from domain.record import Record
 from domain.social import SocialSource
 from feeds.reddit.settings import RedditCredentials, RedditSettings
@@ -77,7 +77,6 @@ def crowd_of(environment: Environment, engine: "AsyncEngine", clock: Clock, clos
 def with_collected(history: "History", environment: Environment, engine: "AsyncEngine", clock: Clock) -> "History":
     """`history` with what was collected, as known at the run's instant. Asks no source."""
     from feeds.collected import with_crowd
-    from feeds.text import tag_and_score
     from memory.social import PostgresSocialStore
 
     settings = crowd_settings(environment)
@@ -88,7 +87,7 @@ def with_collected(history: "History", environment: Environment, engine: "AsyncE
         store,
         interest=interest,
         days=settings.post_days,
-        tag=partial(tag_and_score, model=desk_sentiment(sentiment_settings(environment))),
+        tag=partial(read_again, model=desk_sentiment(sentiment_settings(environment))),
     )
 
 
@@ -128,9 +127,20 @@ def sources_off(environment: Environment, settings: CrowdSettings) -> dict[str, 
     return off
 
 
-def tagging(environment: Environment) -> "Callable[[Post], Post]":
-    """Adds tickers and sentiment to a stored post; its text stays as it came, to be cleaned when a run collects it."""
-    from feeds.text import tag_and_score
+def read_again(posts: "Sequence[Post]", *, model: SentimentModel) -> "list[Post]":
+    """Stored posts as a run takes them: cleaned; scored anew only where another model than today's had scored them."""
+    from feeds.text import clean, tag_and_score_all
+
+    others = [post for post in posts if post.sentiment_model != model.name]
+    scored = {(post.source, post.id): post for post in tag_and_score_all(others, model=model)}
+    return [scored.get((post.source, post.id)) or post.model_copy(update={"text": clean(post.text)}) for post in posts]
+
+
+def tagging(environment: Environment) -> "Callable[[Sequence[Post]], list[Post]]":
+    """Adds tickers and sentiment to posts before they are stored; their text stays as it came, to be cleaned when a run
+    collects it.
+    """
+    from feeds.text import tag_and_score_all
     from signals.social.extraction import name_index, tickers_in
 
     listings = load(Listings, "tickers", environment.desk_config)
@@ -139,9 +149,10 @@ def tagging(environment: Environment) -> "Callable[[Post], Post]":
 
     model = desk_sentiment(sentiment_settings(environment))
 
-    def tag(post: "Post") -> "Post":
-        scored = tag_and_score(post, model=model)
-        found = tickers_in(scored.text, universe, names)
-        return scored.model_copy(update={"text": post.text, "tickers": found})
+    def tag(posts: "Sequence[Post]") -> "list[Post]":
+        return [
+            scored.model_copy(update={"text": post.text, "tickers": tickers_in(scored.text, universe, names)})
+            for post, scored in zip(posts, tag_and_score_all(posts, model=model), strict=True)
+        ]
 
     return tag

@@ -13,13 +13,12 @@ from domain.social import MentionCount, SocialStore
 from domain.units import to_datetime64
 
 History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
+Tag = Callable[[Sequence[Post]], list[Post]]
 Interest = Callable[[Sequence[str], datetime], Mapping[str, Series]]
 
 
-def with_crowd(
-    history: History, store: SocialStore, *, interest: Interest | None, days: int, tag: Callable[[Post], Post]
-) -> History:
-    """`history` with the posts about its tickers of the last `days`, each put through `tag`, hourly counts of the same
+def with_crowd(history: History, store: SocialStore, *, interest: Interest | None, days: int, tag: Tag) -> History:
+    """`history` with the posts about its tickers of the last `days`, put through `tag`, hourly counts of the same
     days, and search interest. A database that is down, or a sentiment model that cannot be loaded, costs what comes of
     it and is a note; where nothing was ever collected nothing is said.
     """
@@ -33,7 +32,7 @@ def with_crowd(
         try:
             counts = await store.mention_counts(since=since, as_of=as_of, symbols={*tickers, FORUM})
             posts = await store.posts(tickers, since=since, as_of=as_of)
-            tagged = await asyncio.to_thread(lambda: [tag(post) for post in posts])
+            tagged = await asyncio.to_thread(tag, posts)
         except (MachineError, DataError) as error:
             notes = (*notes, DataNote(code="no_posts", subject="*", detail=str(error)))
         searched = await asyncio.to_thread(interest, tickers, as_of) if interest else {}

@@ -2,17 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from html import unescape
 from typing import TypeVar
 
 from domain.market import Headline, Post
 from domain.ports import SentimentModel
+from domain.sentiment import Sentiment
 from feeds.sentiment.remembered import Remembered
 from signals.sentiment import LexiconModel
 from signals.social.extraction import NO_NAMES, NameIndex, tickers_in
 
-__all__ = ["MAX_CHARACTERS", "clean", "tag_and_score", "tickers_in"]
+__all__ = ["MAX_CHARACTERS", "clean", "tag_and_score", "tag_and_score_all", "tickers_in"]
 
 MAX_CHARACTERS = 2_000
 _INLINE_TAG = re.compile(r"</?(?:a|b|code|em|i|s|span|strong|sub|sup|u)\b[^<>]{0,500}>", re.IGNORECASE)
@@ -48,16 +49,25 @@ def tag_and_score(
     model: SentimentModel = LEXICON,
 ) -> Item:
     """A copy of a post or headline, cleaned, with the tickers of `universe` in its text (by cashtag, symbol, or one of
-    `names`) added to those it has, and scored with `model` (None where nothing could be scored). A model that is
-    quicker in batches is shown all texts before (`Remembered.score`).
+    `names`) added to those it has, and scored with `model` (None where nothing could be scored).
     """
-    text: str = clean(item.text)
-    (mood,) = model.score((text,))
-    return item.model_copy(
-        update={
-            "text": text,
-            "tickers": tuple(sorted({*item.tickers, *tickers_in(text, universe, names)})),
-            "sentiment": mood.score,
-            "sentiment_model": mood.model,
-        }
-    )
+    return tag_and_score_all((item,), universe, names, model=model)[0]
+
+
+def tag_and_score_all(
+    items: Sequence[Item],
+    universe: Collection[str] = frozenset(),
+    names: NameIndex = NO_NAMES,
+    *,
+    model: SentimentModel = LEXICON,
+) -> list[Item]:
+    """The same of many, in their order: a model reads them in batches, which is several times as quick."""
+    texts = [clean(item.text) for item in items]
+    read = zip(items, texts, model.score(texts), strict=True)
+    return [_read(item, text, mood, tickers_in(text, universe, names)) for item, text, mood in read]
+
+
+def _read(item: Item, text: str, mood: Sentiment, named: Collection[str]) -> Item:
+    tickers = tuple(sorted({*item.tickers, *named}))
+    said = {"text": text, "tickers": tickers, "sentiment": mood.score, "sentiment_model": mood.model}
+    return item.model_copy(update=said)

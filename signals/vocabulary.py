@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from signals import lexicon
+from signals.runs import by_run
 
 OPTION = 2
 """Size of a `position` that is an option, which its buyer or seller may turn round."""
@@ -20,8 +21,7 @@ _TOKEN = re.compile(
     r"|(?<![\w.%])[+-](?=\s?[$€£]?\d)"  # "+4.5%", but not "5-10" nor "20 %-40 %"
     r"|[.!?;,](?=\s|$)|:[)d]"
 )
-_SIGN_BEFORE = re.compile(r"[+-]\s[$€£]?\d")
-_LONG_RUN = 40  # letters without a space: longer ones are seldom met twice
+_SIGN_BEFORE = re.compile(r"[+-]\s[$€£]?\d")  # the one token that looks over a space
 
 
 STOP, ASKS, COMMA, CLAUSE = range(1, 5)
@@ -77,9 +77,7 @@ def words_of(text: str) -> list[str] | None:
         return None
     if " ." in plain:
         plain = _SPLIT_DECIMAL.sub("", plain)
-    if _SIGN_BEFORE.search(plain):
-        return _TOKEN.findall(plain)
-    return [token for run in plain.split() for token in (_tokens(run) if len(run) <= _LONG_RUN else _read(run))]
+    return _TOKEN.findall(plain) if _SIGN_BEFORE.search(plain) else _tokens(plain)
 
 
 def marks_in(words: list[str]) -> list[Mark]:
@@ -103,8 +101,7 @@ def _read(run: str) -> tuple[str, ...]:
     return tuple(_TOKEN.findall(run))
 
 
-# Of all tokens only such a sign looks over a space, so that other texts are read run by run, most of them met before.
-_tokens = lru_cache(maxsize=1 << 16)(_read)
+_tokens = by_run(_read)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -20,6 +20,7 @@ from prompts.library import Rendered
 
 MALFORMED = "malformed"
 DEADLINE = "deadline"
+BREAKER_OPEN = "breaker_open"
 Shape = TypeVar("Shape", bound=Record)
 
 
@@ -98,7 +99,7 @@ class RecordedModels:
         """One model: transient failures are retried, a malformed reply is sent back once with what is wrong with it
         (`render(complaint)`), everything else ends the matter.
         """
-        retries, repairs, complaint = self._settings.attempts - 1, 1, ""
+        retries, repairs, complaint, trouble = self._settings.attempts - 1, 1, "", ""
         keys = list(before)
         while True:
             prompt = render(complaint)
@@ -116,13 +117,15 @@ class RecordedModels:
                 value = _parse(shape, call.response)
                 return Answer(value, None if value else MALFORMED, tuple(keys))
             if is_transient(call.error) and retries > 0:
-                retries -= 1
+                retries, trouble = retries - 1, call.error
                 await asyncio.sleep(pause)
             elif call.error == MALFORMED and repairs > 0:
                 repairs -= 1
                 complaint = _problems(shape, call.response)
             else:
-                return Answer(None, call.error, tuple(keys))
+                # what opened the breaker tells more than that it is open
+                why = f"{trouble}, then {call.error}" if trouble and call.error == BREAKER_OPEN else call.error
+                return Answer(None, why, tuple(keys))
 
     def _request(self, question: Question, shape: type[Record], prompt: Rendered) -> Request:
         return Request(
@@ -181,7 +184,7 @@ class RecordedModels:
         # last: the one trial of a half-open breaker must not be spent on a call that is not made
         if isinstance(held, Reservation) and not breaker.allows():
             self._purse.release(held)
-            return "breaker_open"
+            return BREAKER_OPEN
         return held
 
     async def _store(self, attempt: _Attempt, reply: Reply, tokens: tuple[int, int], latency_ms: float) -> ModelCall:
@@ -219,7 +222,7 @@ async def _in_time(gateway: Gateway, attempt: _Attempt) -> Reply:
 
 def _gives_way(error: str) -> bool:
     """Whether another model may be asked: never after an answer that was merely unwelcome."""
-    return is_transient(error) or error == "breaker_open" or error.startswith("budget_")
+    return is_transient(error) or error == BREAKER_OPEN or error.startswith("budget_")
 
 
 def _tokens(reply: Reply, held: Reservation) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class Reservation:
 
 
 class Purse:
-    """What one engine has under way, and what all processes have stored, against the limits of call, run, agent and day.
+    """What one engine has under way and all processes have stored, against the limits of call, run, agent and day.
 
     A call under way in another process is seen once it is stored: two that argue at the same moment may pass a limit
     of the day by the calls that both have under way, each within its own limit of a call.

@@ -1,5 +1,6 @@
 """The debate, measured: ablation, verdict shares, calibration."""
 
+from collections import Counter
 from typing import Any
 
 from rich import box
@@ -60,6 +61,12 @@ def show_ablation(console: Console, document: dict[str, Any]) -> None:
         "confidence; fell: back to the rules. A single judge that agrees and is cheaper says the "
         "debate is not worth its cost; an order that changes verdicts says the last word decides.[/]"
     )
+    because: Counter[str] = sum((Counter(row["fell_because"]) for row in document["variants"]), Counter())
+    if because:
+        console.print(
+            f"[yellow]Rules spoke in {because.total()} debates that models were to hold ("
+            f"{', '.join(f'{code} {count}' for code, count in because.most_common())}): those say nothing of the models.[/]"
+        )
     if document["engine"] == "rules":
         console.print(
             "[dim]By rules neither order nor repeats can change a verdict: this shows the measure, not a model.[/]"

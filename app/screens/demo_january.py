@@ -13,7 +13,7 @@ from app.screens.demo import debate_lines, said, talk
 from domain.sessions import NEW_YORK
 
 Document = dict[str, Any]
-WIDE = 96
+WIDE = 108
 BAR = 12
 
 
@@ -57,7 +57,7 @@ def _days(document: Document, *, wide: bool) -> Table:
     table.add_column("close", justify="right", no_wrap=True)
     if wide:
         table.add_column("", no_wrap=True)
-    for head in ("slot", "mentions", "usual", "z", *(["tone"] if wide else []), "talk"):
+    for head in ("slot", "mentions", "in", "usual", "z", *(["tone"] if wide else []), "talk"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for day in document["days"]:
@@ -67,18 +67,15 @@ def _days(document: Document, *, wide: bool) -> Table:
         cells = [f"{date.fromisoformat(day['day']):%a %d %b}", "–" if close is None else f"{close:,.2f}"]
         cells += [f"[yellow]{'▇' * filled}[/]"] if wide else []
         if look["conviction"] is None:
-            table.add_row(*cells, f"{at:%H:%M}", *("–" * (4 if wide else 3)), talk(None, document["fires"]), "")
+            table.add_row(*cells, f"{at:%H:%M}", *("–" * (5 if wide else 4)), talk(None, document["fires"]), "")
             continue
         tone = [f"{look['tone']:+.2f}" if look["tone"] is not None else "–"] if wide else []
-        mark = (
-            "[bold green]fires[/]"
-            if look["fired"]
-            else "[yellow]highest[/]"
-            if day["day"] == document["peak"]["day"]
-            else ""
-        )
+        highest_day = day["day"] == document["peak"]["day"]
+        mark = "[bold green]fires[/]" if look["fired"] else "[yellow]highest[/]" if highest_day else ""
+        window = look["mentions_unit"].removeprefix("posts in ").removeprefix("posts a ").replace(" hours", "h")
         table.add_row(
-            *cells, f"{at:%H:%M}", f"{look['mentions']:,.0f}", f"{look['mentions_expected']:,.0f}",
+            *cells, f"{at:%H:%M}", f"{look['mentions']:,.0f}", window.replace(" hour", "h"),
+            f"{look['mentions_expected']:,.0f}",
             f"{look['z_score']:.1f}", *tone, talk(look["conviction"], document["fires"]), mark,
         )  # fmt: skip
     return table

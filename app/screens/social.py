@@ -32,22 +32,20 @@ def show_visit(console: Console, document: dict[str, Any]) -> None:
             console.print(Padding(line, (0, 0, 0, 4)), highlight=False)
     _off(console, document["off"])
     counted, measured = document["counted"], document["measured"]
-    speed = f"velocity of {measured:,} symbols" if measured else "no velocity: that takes a week of counted hours"
+    symbols = "one symbol" if measured == 1 else f"{measured:,} symbols"
+    speed = f"velocity of {symbols}" if measured else "no velocity: that takes a week of counted hours"
     done = f"{counted:,} hourly counts new or revised; {speed}." if counted else "No hourly count is new or revised."
     console.print(f"{done} [dim]'desk social show' lists what is known.[/]", highlight=False)
 
 
 def show_crowd(console: Console, document: dict[str, Any]) -> None:
     """Symbols by mentions, loudest first; the posts where one symbol was asked for; the listings."""
-    console.print(
-        f"As known on {moment(document['as_of'])}, the last {document['hours']} hours; times are New York's.",
-        highlight=False,
-    )
+    console.print(f"As known on {moment(document['as_of'])}, the last {document['hours']} hours.", highlight=False)
     rows = _by_symbol(document)
     if rows:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim")
-        for name in ("symbol", "mentions", "sentiment", "velocity", "z", "measured"):
-            table.add_column(name, justify="left" if name in ("symbol", "measured") else "right")
+        for name in ("symbol", "mentions", "sentiment", "velocity", "z", "New York"):
+            table.add_column(name, justify="left" if name in ("symbol", "New York") else "right")
         for row in rows[:ROWS]:
             table.add_row(*row)
         console.print(table)
@@ -62,7 +60,7 @@ def show_crowd(console: Console, document: dict[str, Any]) -> None:
         console.print(said, highlight=False)
     for mark in document["bookmarks"]:
         if mark["complete_to"]:
-            span = f"read by now from {_short(mark['complete_from'])} to {_short(mark['complete_to'])} UTC"
+            span = f"read by now {_short(mark['complete_from'])} to {_short(mark['complete_to'])} UTC"
         else:
             span = "never read to its end"
         more = ", [yellow]a walk was cut off and goes on[/]" if mark["after"] else ""

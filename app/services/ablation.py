@@ -6,6 +6,7 @@ nothing is written to the decision log.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class VariantReport(Record):
     disagreement: float  # mean balance of the sides' strengths
     objections: int  # of the judging model
     fell_back: int
+    fell_because: dict[str, int]  # by code, e.g. budget_day_usd: figures of a variant that rules spoke for are theirs
     struck: int
     calls: int
     tokens: int
@@ -152,7 +154,7 @@ async def _trial(desk: Desk, engine: Any, case: PastCase, run_id: str) -> Trial:
 
 def _report(variant: str, trials: Sequence[Trial], reference: Sequence[Trial], cases: int) -> VariantReport:
     debates = [trial.debate for trial in trials]
-    calls = [call for trial in trials for call in trial.calls]
+    calls = [call for trial in trials for call in trial.calls if call.latency_ms > 0]  # the others were turned away
     pairs = [(mine.debate, theirs.debate) for mine, theirs in zip(trials, reference, strict=True)]
     measured = [debate.disagreement for debate in debates if debate.disagreement is not None]
     return VariantReport(
@@ -166,6 +168,7 @@ def _report(variant: str, trials: Sequence[Trial], reference: Sequence[Trial], c
         disagreement=fmean(each.balance for each in measured) if measured else 0.0,
         objections=sum(each.objected for each in measured),
         fell_back=sum(debate.fell_back is not None for debate in debates),
+        fell_because=dict(sorted(Counter(_code(debate.fell_back) for debate in debates if debate.fell_back).items())),
         struck=sum(debate.struck for debate in debates),
         calls=len(calls),
         tokens=sum(call.input_tokens + call.output_tokens for call in calls),
@@ -173,6 +176,11 @@ def _report(variant: str, trials: Sequence[Trial], reference: Sequence[Trial], c
         seconds_median=median(trial.seconds for trial in trials),
         seconds_slowest=max(trial.seconds for trial in trials),
     )
+
+
+def _code(fell_back: str) -> str:
+    """Why, without who and when: `bull round 1: budget_day_usd` is `budget_day_usd`."""
+    return fell_back.rpartition(": ")[2]
 
 
 def _self_agreement(verdicts: Sequence[Verdict], cases: int) -> float | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from app.settings import Environment
 from app.wiring import Configuration, configuration
-from domain.errors import StorageFull, UsageError
+from domain.errors import Refused, StorageFull, UsageError
 
 FOLDER = "demo"
 MARK = "made-by-desk-demo"
@@ -43,7 +43,12 @@ def _emptied(home: Path) -> None:
         raise UsageError(
             f"{home} is not a folder that a demonstration made, so it is not emptied.", remedy="Move it away."
         )
-    EmbeddedPostgres(home / "postgres").stop()
+    try:
+        EmbeddedPostgres(home / "postgres").stop()
+    except Refused as refusal:
+        raise Refused(
+            f"Another process works in {home}.", code=refusal.code, remedy="Wait for it, or end it, first."
+        ) from refusal
     try:
         if home.exists():
             shutil.rmtree(home)

@@ -166,13 +166,16 @@ def _in_time(days: list[Document], fired: Document | None, peak: Document) -> Fa
     if fired is None:
         return Fact(name="in time", expected=expected, found="it never fired", holds=False)
     ahead, look = days.index(peak) - days.index(fired), fired["loudest"]
+    before = next((day["close"] for day in reversed(days) if day["day"] < fired["day"]), None)
+    came = "" if before is None else f" after {before:,.2f} the day before"
     found = (
         f"fired on {fired['day']} at {look['as_of'][11:16]}Z with {look['conviction']:.2f}, close that day "
-        f"{fired['close']:,.2f}; the highest close, {peak['close']:,.2f}, came {ahead} sessions later on {peak['day']}"
+        f"{fired['close']:,.2f}{came}; the highest close, {peak['close']:,.2f}, came {ahead} sessions later on "
+        f"{peak['day']}"
     )
     numbers: dict[str, Any] = {
-        "fired_at": look["as_of"], "close_fired": fired["close"], "conviction": look["conviction"],
-        "peak_on": peak["day"], "peak_close": peak["close"], "sessions_ahead": ahead,
+        "fired_at": look["as_of"], "conviction": look["conviction"], "close_before": before,
+        "close_fired": fired["close"], "peak_on": peak["day"], "peak_close": peak["close"], "sessions_ahead": ahead,
     }  # fmt: skip
     holds = fired["day"] <= DEADLINE.isoformat() and ahead > 0
     return Fact(name="in time", expected=expected, found=found, holds=holds, numbers=numbers)

@@ -10,7 +10,7 @@ from domain.market import DataNote, Headline, MarketData
 from domain.ports import SentimentModel
 from feeds.news.item import NewsItem
 from feeds.news.wire import NewsWire, Report
-from feeds.text import tag_and_score
+from feeds.text import tag_and_score_all
 from signals.social.extraction import NO_NAMES, NameIndex, tickers_in
 
 History = Callable[[datetime, Sequence[str]], Awaitable[MarketData]]
@@ -72,8 +72,7 @@ def about(items: Sequence[NewsItem], tickers: Sequence[str], names: NameIndex) -
 def scored(items: Sequence[NewsItem], tickers: Sequence[str], reading: Reading) -> tuple[Headline, ...]:
     """The `items` about `tickers`, in their order, tagged and scored."""
     wanted, chosen = frozenset(tickers), about(items, tickers, reading.names)
-    reading.model.score([item.title for item in chosen])  # all at once: each is remembered below
-    return tuple(tag_and_score(item.headline(), wanted, reading.names, model=reading.model) for item in chosen)
+    return tuple(tag_and_score_all([item.headline() for item in chosen], wanted, reading.names, model=reading.model))
 
 
 def notes_of(report: Report) -> tuple[DataNote, ...]:

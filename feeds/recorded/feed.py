@@ -173,7 +173,7 @@ class RecordedFeed:
         return {capture.ticker: capture for capture in ranked}
 
     def _posts(self, as_of: datetime, tickers: Sequence[str]) -> tuple[Post, ...]:
-        from feeds.text import LEXICON, clean, tag_and_score, tickers_in
+        from feeds.text import LEXICON, tag_and_score_all, tickers_in
 
         since = as_of - timedelta(days=self._settings.post_days)
         wanted, model = frozenset(tickers), self._sentiment or LEXICON
@@ -184,8 +184,8 @@ class RecordedFeed:
         ]
         read = {post.id: kept for post in posts if (kept := self._read.get((wanted, post.id))) and kept[0] == post}
         new = [post for post in posts if post.id not in read]
-        model.score([clean(post.text) for post in new])  # all at once: each is remembered below
-        read |= {post.id: (post, tag_and_score(post, wanted, self._names, model=model)) for post in new}
+        scored = tag_and_score_all(new, wanted, self._names, model=model)
+        read |= {post.id: (post, reading) for post, reading in zip(new, scored, strict=True)}
         self._read = {(wanted, name): pair for name, pair in read.items()}
         return tuple(read[post.id][1] for post in posts)
 

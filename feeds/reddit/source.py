@@ -7,7 +7,7 @@ bookmark are stored together; a walk that is cut off between two pages goes on w
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,11 +37,13 @@ class _Visit:
 
 
 class RedditSource:
-    """Implements `domain.social.SocialSource`. `tag` adds tickers and sentiment to a post before it is stored."""
+    """Implements `domain.social.SocialSource`. `tag` adds tickers and sentiment to posts before they are stored."""
 
     name = SOURCE
 
-    def __init__(self, client: RedditClient, store: SocialStore, clock: Clock, *, tag: Callable[[Post], Post]) -> None:
+    def __init__(
+        self, client: RedditClient, store: SocialStore, clock: Clock, *, tag: Callable[[Sequence[Post]], list[Post]]
+    ) -> None:
         self._client = client
         self._settings = client.settings
         self._store = store
@@ -180,13 +182,14 @@ class RedditSource:
             await self._keep((*looks.values(), *gone), visit)
 
     async def _keep(self, looks: tuple[Sighting, ...], visit: _Visit, mark: Bookmark | None = None) -> None:
-        tagged = await asyncio.to_thread(lambda: [self._tagged(look) for look in looks])
+        tagged = await asyncio.to_thread(self._tagged, looks)
         new, changed = await self._store.keep(tagged, mark)
         visit.items += new
         visit.changed += changed
 
-    def _tagged(self, look: Sighting) -> Sighting:
-        return look if look.post is None else look.model_copy(update={"post": self._tag(look.post)})
+    def _tagged(self, looks: Sequence[Sighting]) -> list[Sighting]:
+        read = iter(self._tag([look.post for look in looks if look.post is not None]))
+        return [look if look.post is None else look.model_copy(update={"post": next(read)}) for look in looks]
 
 
 def _at_the_top(mark: Bookmark) -> Bookmark:

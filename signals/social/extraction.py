@@ -14,6 +14,7 @@ from functools import lru_cache
 from pydantic import field_validator
 
 from domain.record import Record
+from signals.runs import by_run
 
 # Listed symbols that are also words or forum slang: only a cashtag or a name means the company.
 _WORDS = """
@@ -26,7 +27,6 @@ AMBIGUOUS = frozenset(_WORDS.split())
 _TOKEN = re.compile(r"(?<![\w$@#/.])(\$?)([A-Za-z][A-Za-z0-9&+’'-]*(?:\.[A-Za-z]+)?)(?![\w@])")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,5}(?:\.[A-Z])?")
 _POSSESSIVE = re.compile(r"['’]s?$")
-_LONG_RUN = 40  # letters without a space: longer ones are seldom met twice
 _SHOUTING_WORDS = 5
 _SHOUTING_SHARE = 0.7
 _TITLE_SHARE = 0.6
@@ -85,7 +85,7 @@ def tickers_in(text: str, universe: Collection[str], names: NameIndex = NO_NAMES
     if not universe:
         return ()
     wanted = frozenset(universe)
-    tokens = [token for run in text.split() for token in (_tokens(run) if len(run) <= _LONG_RUN else _read(run))]
+    tokens = _tokens(text)
     telling = _telling(wanted, names)
     hits = [at for at, token in enumerate(tokens) if token[2] in telling]
     if not hits:
@@ -131,8 +131,7 @@ def _read(run: str) -> tuple[Token, ...]:
     return tuple((cash, word, _plain(word.lower())) for cash, word in _TOKEN.findall(run))
 
 
-# No token reaches over a space, so that a text is read run by run; most runs have been met before.
-_tokens = lru_cache(maxsize=1 << 16)(_read)
+_tokens = by_run(_read)
 
 
 def _plain(word: str) -> str:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.market import Headline, Post
+from signals.runs import by_run
 from signals.social.mood import placed_at
 
 PERMUTATIONS = 64
 BANDS = 16  # of 4 rows: texts of similarity 0.7 meet in one with 98.8 %, of 0.3 with 12 % (and are then compared)
 _CHUNK = 1 << 11  # words hashed at a time: their table of half a MB stays near the processor
-_LONG_RUN = 40  # letters without a space: longer ones are seldom met twice
 _WORD = re.compile(r"\w+")
 _FIRST, _SECOND = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # odd, so that no word of a triple is lost
 
@@ -86,10 +86,7 @@ def signatures(texts: Sequence[str]) -> Signatures:
     """MinHash of each text's word triples, shape `(n, PERMUTATIONS)`: the share of equal columns of two rows estimates
     the Jaccard similarity with a standard error of at most 1/16. A text of one or two words is one shingle.
     """
-    words = [
-        [value for run in text.split() for value in (_hashes(run) if len(run) <= _LONG_RUN else _hashed(run))] or [0]
-        for text in texts
-    ]
+    words = [_hashes(text) or [0] for text in texts]
     found = np.zeros((len(texts), PERMUTATIONS), dtype=np.uint32)
     start = 0
     while start < len(texts):
@@ -127,7 +124,7 @@ def _hashed(run: str) -> tuple[int, ...]:
     return tuple(zlib.crc32(word.encode()) for word in _WORD.findall(run.casefold()))
 
 
-_hashes = lru_cache(maxsize=1 << 16)(_hashed)  # no word reaches over a space, and most have been met before
+_hashes = by_run(_hashed)
 
 
 @lru_cache(maxsize=1)

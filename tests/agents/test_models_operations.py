@@ -89,6 +89,16 @@ async def test_each_provider_has_a_breaker_of_its_own_which_outlives_the_run(llm
     assert not breakers.of("main").allows()
 
 
+async def test_a_retry_that_an_open_breaker_forbids_still_says_what_opened_it():
+    dead = Failing(Reply(error="no_connection"))
+    record, settings = MemoryModelRecord(), _settings()
+    models = RecordedModels(settings, dead, record, Breakers(failures=1, cooldown_seconds=300))
+    said = await models.ask(question(), Turn, lambda _: PROMPT)
+    assert (said.error, dead.asked) == ("no_connection, then breaker_open", 1)
+    again = await RecordedModels(settings, None, record).ask(question(), Turn, lambda _: PROMPT)
+    assert again == said, "and a replay says the same"
+
+
 async def test_a_call_that_the_budget_forbids_does_not_use_up_the_one_trial_of_a_half_open_breaker():
     watch = Watch()
     breakers = Breakers(failures=1, cooldown_seconds=10)

@@ -1,6 +1,7 @@
 """`desk debate` and `desk costs`: on a run that happened, by rules and before a scripted server."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 
@@ -106,7 +107,8 @@ def test_arguing_the_past_again_spends_todays_budget_and_stops_when_it_is_gone(t
 
     rows, errors, spent = asked(twin, question, model_server)
     assert "budget_day_usd" in errors
-    assert sum(row.fell_back for row in rows) > 0
+    because = sum((Counter(row.fell_because) for row in rows), Counter())
+    assert because["budget_day_usd"] == sum(row.fell_back for row in rows) > 0
     assert 0 < spent["budget"]["day_usd_spent"] <= 0.02
     assert spent["total"]["turned_away"] > 0
 
@@ -203,3 +205,19 @@ async def test_a_closed_position_is_scored_and_the_screen_shows_its_voices(desk,
         assert "×1.04" in text
         assert "alarm" in text
         assert max(len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_no_screen_is_too_narrow_to_say_why_the_rules_spoke(width):
+    from rich.console import Console
+
+    from app.screens.run import argument
+
+    debate = {
+        "ticker": "SPY", "claims": [], "verdict": "bull", "confidence": 0.5, "vol_view": "short", "engine": "rules",
+        "fell_back": "bull round 1: no_connection, then breaker_open", "masked": False, "stopped": None,
+        "thesis": "Up.",
+    }  # fmt: skip
+    console = Console(width=width, record=True)
+    console.print(argument(debate))
+    assert "rules spoke for the model: bull round 1: no_connection, then breaker_open" in console.export_text()

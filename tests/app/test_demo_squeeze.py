@@ -17,7 +17,7 @@ from app.services.demo_record import Usual, lives, looks
 from app.services.demo_squeeze import FIRES, FIRST, NEXT, slots
 from app.settings import Environment
 from app.wiring import configuration, open_desk
-from domain.errors import UsageError
+from domain.errors import Refused, UsageError
 from memory.engine import conninfo
 from memory.postgres import EmbeddedPostgres
 
@@ -216,6 +216,12 @@ def test_a_folder_that_no_demonstration_made_is_left_alone(tmp_path):
     kept.unlink()
     demo_configuration(Environment(desk_home=tmp_path))
     assert (tmp_path / "demo" / MARK).exists()
+
+
+def test_a_home_that_somebody_reads_is_not_emptied(played, query):
+    with pytest.raises(Refused, match="Another process works in"):
+        demo_configuration(Environment(desk_home=played[3]))
+    assert query("SELECT count(*) FROM runs")[0][0] == len(played[1]["looks"])
 
 
 def test_slots_are_sessions_in_order():

@@ -13,15 +13,17 @@ from rich.console import Console
 from app.cli import app
 from app.cli.outcome import guarded
 from app.clock import FixedClock, WallClock
-from app.crowd import crowd_of, tagging, with_collected
+from app.crowd import crowd_of, read_again, tagging, with_collected
 from app.screens.social import show_crowd, show_visit
 from app.services.social import velocities, visit
 from app.settings import Environment
 from app.wiring import configuration
 from domain.errors import ConfigError, DatabaseDown, DataError
 from domain.market import FORUM, DataNote, MarketData, Post, hourly_mentions
+from domain.sentiment import Sentiment
 from domain.social import Harvest, MentionCount
 from memory.social import PostgresSocialStore
+from signals.sentiment import LexiconModel
 from tests.support.reddit_server import Fault, comment, reddit_server, submission
 
 NOW = datetime(2026, 11, 20, 14, 35, tzinfo=UTC)
@@ -246,12 +248,35 @@ def test_a_stored_post_keeps_its_text_and_gets_tickers_by_cashtag_symbol_and_com
             text=text,
             tickers=(),
         )
-        tagged = tag(post)
+        (tagged,) = tag([post])
         assert tagged.text == text
         return tagged.tickers
 
     assert tickers("<b>GME</b> and $amc, but not IT or ALL of it") == ("AMC", "GME")
     assert tickers("Boeing is grounded again") == ("BA",)
+
+
+def test_a_run_reads_again_only_what_another_model_had_read():
+    class Other(LexiconModel):
+        name = "other"
+
+        def score(self, texts):
+            return tuple(Sentiment(score=0.5, model=self.name) for _ in texts)
+
+    def stored(number, text, model):
+        return Post(
+            id=str(number), source="reddit", channel="stocks", author=None, published_at=NOW, known_at=NOW, text=text,
+            tickers=("GME",), sentiment=-0.25, sentiment_model=model,
+        )  # fmt: skip
+
+    posts = [stored(1, "<b>up</b>", "other"), stored(2, "<i>down</i>", "optiondesk-lexicon-1"), stored(3, "x", None)]
+    read = read_again(posts, model=Other())
+    assert [(post.id, post.text, post.sentiment) for post in read] == [
+        ("1", "up", -0.25),
+        ("2", "down", 0.5),
+        ("3", "x", 0.5),
+    ]
+    assert {post.sentiment_model for post in read} == {"other"}
 
 
 def test_settings_with_a_misspelt_key_fail_with_its_path(own):

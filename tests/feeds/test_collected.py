@@ -10,7 +10,7 @@ from domain.market import FORUM, MarketData, Post, Series, hourly_mentions, sear
 from domain.social import MentionCount
 from domain.units import to_datetime64
 from feeds.collected import hourly_series, with_crowd
-from feeds.text import tag_and_score
+from feeds.text import tag_and_score_all
 
 NOW = datetime(2026, 11, 20, 14, 35, tzinfo=UTC)
 NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -67,7 +67,7 @@ def searches(tickers, as_of):
 
 async def test_posts_are_cleaned_and_scored_counts_and_searches_join_and_nothing_else_is_touched():
     store = Kept((post(1),), (count(FORUM, 0, 9), count("GME", 0, 2)))
-    read = with_crowd(history, store, interest=searches, days=8, tag=tag_and_score)
+    read = with_crowd(history, store, interest=searches, days=8, tag=tag_and_score_all)
     market = await read(NOW, ["GME"])
     assert [item.id for item in market.posts] == ["t3_7", "t3_1"]
     assert market.posts[1].text == "$GME to the moon"
@@ -79,10 +79,10 @@ async def test_posts_are_cleaned_and_scored_counts_and_searches_join_and_nothing
 
 
 async def test_a_desk_that_never_collected_says_nothing_and_a_database_that_is_down_is_a_note():
-    quiet = await with_crowd(history, Kept(), interest=None, days=8, tag=tag_and_score)(NOW, ["GME"])
+    quiet = await with_crowd(history, Kept(), interest=None, days=8, tag=tag_and_score_all)(NOW, ["GME"])
     assert (len(quiet.posts), dict(quiet.series), quiet.notes) == (1, {}, ())
     broken = Kept(fault=DatabaseDown("PostgreSQL is away."))
-    down = await with_crowd(history, broken, interest=None, days=8, tag=tag_and_score)(NOW, ["GME"])
+    down = await with_crowd(history, broken, interest=None, days=8, tag=tag_and_score_all)(NOW, ["GME"])
     assert [note.code for note in down.notes] == ["no_posts"]
     assert len(down.posts) == 1
 
@@ -101,7 +101,7 @@ async def test_a_model_that_cannot_be_loaded_costs_the_posts_and_neither_counts_
 
 async def test_a_database_that_is_down_does_not_cost_the_searches():
     broken = Kept(fault=DatabaseDown("PostgreSQL is away."))
-    market = await with_crowd(history, broken, interest=searches, days=8, tag=tag_and_score)(NOW, ["GME"])
+    market = await with_crowd(history, broken, interest=searches, days=8, tag=tag_and_score_all)(NOW, ["GME"])
     assert [note.code for note in market.notes] == ["no_posts"]
     assert list(market.series) == [search_interest("GME")]
 

@@ -181,3 +181,11 @@ def test_a_model_is_loaded_with_the_first_text_and_not_before(tmp_path):
 
 def test_the_config_of_an_export_is_plain_json(folder):
     assert json.loads((folder / "config.json").read_text())["id2label"]["0"] == "positive"
+
+
+def test_a_processor_reads_text_by_text_so_that_neighbours_do_not_matter(folder, monkeypatch):
+    model, shown = loaded(folder, batch_size=32), []
+    logits = model._logits
+    monkeypatch.setattr(model, "_logits", lambda texts: shown.append(len(texts)) or logits(texts))
+    model.score(TEXTS)
+    assert set(shown) == {1}

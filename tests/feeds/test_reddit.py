@@ -57,8 +57,8 @@ class Desk:
         return RedditSource(client, self.store, self.clock, tag=self.tag)
 
     @staticmethod
-    def tag(post):
-        return post.model_copy(update={"tickers": ("GME",) if "GME" in post.text else ()})
+    def tag(posts):
+        return [post.model_copy(update={"tickers": ("GME",) if "GME" in post.text else ()}) for post in posts]
 
     async def posts(self, as_of=None):
         at = as_of or self.clock.now()

@@ -28,7 +28,11 @@ async def test_what_was_read_is_in_the_snapshot_and_a_second_look_at_the_run_ask
     assert {post.context for post in stored.market.posts} == {"product"}
     assert world.audit.of("collect")["*", "snapshot"]["provenance"]["reasons"] == "a test read them"
     again = World(
-        market=world.market, settings=settings, debate=rules_engine(settings), runs=world.runs, snapshots=world.snapshots
+        market=world.market,
+        settings=settings,
+        debate=rules_engine(settings),
+        runs=world.runs,
+        snapshots=world.snapshots,
     )
     await again.run()
     assert reading.asked == ["run-1"]

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from sqlalchemy import text
 
-from domain.errors import DataError, FeedDown, UsageError
+from domain.errors import DatabaseDown, DataError, FeedDown, UsageError
 from domain.experience import Situation
-from memory.engine import connected, conninfo
+from memory.engine import connected, conninfo, driver_of
 from memory.recall import PostgresSituationMemory, RecallSettings
 from memory.recall_vectors import FeatureEmbedder, embed_missing, key_of
 from signals.situation import FEATURES
@@ -330,6 +330,16 @@ async def test_the_index_finds_what_a_full_scan_finds_though_filters_hide_most_r
     assert found["enable_indexscan"] == found["enable_seqscan"]
     assert len(found["ended early"]) == 20
     assert len(found["enable_seqscan"]) == 20
+
+
+async def test_a_server_that_goes_away_while_it_is_asked_is_the_databases_failure(engine):
+    async with engine.connect() as link:
+        with pytest.raises(DatabaseDown, match="cannot be reached"):
+            async with driver_of(link) as driver:
+                await driver.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            async with engine.connect() as other, driver_of(other) as driver:
+                await driver.execute("SELECT * FROM nowhere")
 
 
 async def test_the_log_of_usefulness_can_only_grow(memory, engine):

@@ -1,7 +1,5 @@
 """Whom a post names. The hand-labelled sample is read from the shared Reddit files; only ids and labels are stored."""
 
-import hashlib
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from benchmarks.social_sets import labelled_posts
 from signals.social.extraction import AMBIGUOUS, Listings, name_index, tickers_in
 
 ROOT = Path(__file__).parents[2]
@@ -74,24 +73,6 @@ def test_a_misspelt_symbol_in_the_file_is_refused():
         Listings.model_validate({"listings": {"gme": {"names": ["GameStop"]}}})
 
 
-def labelled(shared_data: Path, half: str) -> list[tuple[str, frozenset[str], str]]:
-    import pandas as pd
-
-    labels = json.loads((Path(__file__).parent / "ticker_labels.json").read_text(encoding="utf-8"))
-    posts = (
-        pd.read_csv(shared_data / "reddit_wsb" / "wsb_posts_2021_01_02.csv.gz").drop_duplicates("id").set_index("id")
-    )
-    slugs = pd.read_csv(shared_data / "reddit_wsb" / "gme_posts_2021q1.csv.gz").drop_duplicates("id").set_index("id")
-    texts = {post: f"{posts.title[post][:140]} . {str(posts.text.fillna('')[post])[:130]}" for post in labels["wsb"]}
-    texts |= {post: slugs.slug[post].replace("_", " ") for post in labels["gme"]}
-    wanted = 0 if half == "develop" else 1
-    return [
-        (texts[post], frozenset(said.split()), post)
-        for post, said in {**labels["wsb"], **labels["gme"]}.items()
-        if int(hashlib.sha256(post.encode()).hexdigest()[0], 16) % 2 == wanted
-    ]
-
-
 def precision_and_recall(rows) -> tuple[float, float, list[str]]:
     hits = wrong = missed = 0
     odd = []
@@ -108,7 +89,7 @@ def precision_and_recall(rows) -> tuple[float, float, list[str]]:
 @pytest.mark.shared_data
 @pytest.mark.parametrize("half", ["develop", "report"])
 def test_precision_and_recall_on_the_labelled_sample(shared_data, half):
-    rows = labelled(shared_data, half)
+    rows = labelled_posts(shared_data, half)
     precision, recall, odd = precision_and_recall(rows)
     print(f"{half}: {len(rows)} posts, precision {precision:.3f}, recall {recall:.3f}\n" + "\n".join(odd))
     assert len(rows) > 150
