@@ -1,5 +1,4 @@
 import time
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -186,9 +185,10 @@ def test_any_run_of_its_own_words_stays_bounded(words):
 
 @pytest.mark.parametrize("unit", ["profit 1 ", "rose from 1 mn ", "compared to 5 mn ", "$gme long ", "not very "])
 def test_the_time_for_a_long_hostile_text_grows_no_faster_than_the_text(unit):
-    spent = []
-    for repeats in (2_000, 8_000):
+    def spent(repeats):
         start = time.process_time()
         score(unit * repeats)
-        spent.append(time.process_time() - start)
-    assert all(later < 12 * earlier + 0.05 for earlier, later in pairwise(spent))
+        return time.process_time() - start
+
+    short, long = (min(spent(repeats) for _ in range(3)) for repeats in (2_000, 8_000))
+    assert long < 12 * short + 0.05  # quadratic would be 16 times
