@@ -20,6 +20,9 @@ class Timings:
         self.durations_ms[node] = round(self.durations_ms.get(node, 0.0) + milliseconds, 3)
         self.summaries[node, ticker] = summary
 
+    def spoke(self, ticker: str, said: str) -> None:
+        """A turn of a debate with models; nobody watches."""
+
 
 class LiveSteps(Timings):
     """Shows each step as it ends, on stderr, if a person is watching."""
@@ -53,3 +56,8 @@ class LiveSteps(Timings):
         if self._status:
             where = node if ticker == "*" else f"{node} {ticker}"
             self._console.print(f"[green]✓[/] [bold]{where:<18}[/] [dim]{milliseconds:6.0f} ms[/]  {summary}")
+
+    def spoke(self, ticker: str, said: str) -> None:
+        """One line per turn, as it ends: a debate takes longer than all the rest of the run."""
+        if self._status:
+            self._console.print(f"  [dim]debate[/] [bold]{ticker}[/]  {said}", highlight=False)

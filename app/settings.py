@@ -10,11 +10,17 @@ from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agents.models.settings import http_url
 from domain.errors import ConfigError
 from domain.record import Record
 
 SECRETS = Path("/run/secrets")
-SECTIONS = {"strategies": ("selector", "legs"), "execution": ("paper",), "feeds": ("cboe", "polymarket")}
+SECTIONS = {
+    "strategies": ("selector", "legs"),
+    "execution": ("paper",),
+    "feeds": ("cboe", "polymarket"),
+    "memory": ("recall", "embedder"),
+}
 """Files whose top level only names sections, each validated on its own."""
 FeedName = Literal["simulated", "recorded", "cboe"]
 R = TypeVar("R", bound=Record)
@@ -32,6 +38,15 @@ class Environment(BaseSettings):
     desk_log: Literal["debug", "info", "warning", "error"] = "warning"
     openai_api_key: SecretStr | None = None
     openai_base_url: str | None = None
+    finnhub_api_key: SecretStr | None = None
+    apca_api_key_id: SecretStr | None = None
+    apca_api_secret_key: SecretStr | None = None
+    benzinga_api_key: SecretStr | None = None
+    newsapi_api_key: SecretStr | None = None
+    gnews_api_key: SecretStr | None = None
+    desk_reddit_client_id: SecretStr | None = None
+    desk_reddit_client_secret: SecretStr | None = None
+    desk_reddit_user_agent: str | None = None
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -45,6 +60,11 @@ class Environment(BaseSettings):
     def _empty_is_unset(cls, value: object, info: ValidationInfo) -> object:
         """An empty variable or secret file says nothing."""
         return cls.model_fields[str(info.field_name)].get_default() if value in ("", b"") else value
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        return None if value is None else http_url(value)
 
     @field_validator("desk_home", "desk_config")
     @classmethod

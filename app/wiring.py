@@ -8,18 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
-from pydantic import SecretStr
-
 from agents.debate.settings import DebateSettings
 from app.clock import WallClock
+from app.debaters import Debaters, chosen_engine, masked, require_patience
+from app.mood import desk_sentiment
 from app.settings import DeskSettings, Environment, FeedName, load, read_yaml, require_known, validated
 from app.versions import code_version, versions
 from domain.errors import ConfigError, UsageError
-from domain.ports import Clock, DebateEngine, MarketFeed, ModelRecord
+from domain.ports import Clock, Embedder, MarketFeed
 from execution.paper import PaperBroker
 from execution.settings import PaperSettings
+from feeds.embeddings.settings import EmbedderSettings
 from feeds.library import MarketLibrary
 from feeds.sectors import SectorSettings
+from feeds.sentiment.settings import SentimentSettings
 from graph.deps import Deps, GraphSettings, Observer, PricedSnapshots, priced_chain
 from memory.audit import PostgresAuditLog
 from memory.desk import PostgresDeskState
@@ -39,14 +41,14 @@ from risk.hedge.settings import HedgeSettings
 from risk.manager.rule_sets import RuleSets
 from risk.settings import RiskSettings
 from risk.stress.settings import StressSettings
-from signals.aggregate import conflict, vol_view
 from signals.regime import RegimeSettings
 from signals.settings import SignalSettings
+from signals.social.extraction import Listings, name_index
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from agents.debate.rules import RulesEngine
+    from agents.debate.subgraph import Listener
     from graph.build import Graph
 
 
@@ -59,6 +61,8 @@ class Configuration:
     graph: GraphSettings
     paper: PaperSettings
     recall: RecallSettings
+    embedder: EmbedderSettings
+    sentiment: SentimentSettings
     hedge: HedgeSettings
     stress: StressSettings
 
@@ -81,6 +85,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
         raise ConfigError(f"DESK_CONFIG names {own}, which is no folder.")
     require_known(own)
     desk, hedge = load(DeskSettings, "desk", own), load(HedgeSettings, "hedge", own)
+    debate = load(DebateSettings, "debate", own)
     graph = GraphSettings(
         chain=load(ChainSettings, "chain", own),
         signals=load(SignalSettings, "signals", own),
@@ -88,7 +93,7 @@ def configuration(environment: Environment | None = None) -> Configuration:
         strategies=load(StrategyTable, "strategies", own, section="selector"),
         legs=load(LegSettings, "strategies", own, section="legs"),
         risk=load(RiskSettings, "risk_matrix", own),
-        debate=load(DebateSettings, "debate", own),
+        debate=masked(debate, own) if debate.mask else debate,
         positions=load(RuleSets, "position_rules", own),
         breach=hedge.breach,
         order_life_minutes=desk.order_life_minutes,
@@ -97,12 +102,15 @@ def configuration(environment: Environment | None = None) -> Configuration:
         analyst_timeout_s=desk.analyst_timeout_s,
         debate_timeout_s=desk.debate_timeout_s,
     )
+    require_patience(graph)
     return Configuration(
         environment=environment,
         desk=desk,
         graph=graph,
         paper=load(PaperSettings, "execution", own, section="paper"),
-        recall=load(RecallSettings, "memory", own),
+        recall=load(RecallSettings, "memory", own, section="recall"),
+        embedder=load(EmbedderSettings, "memory", own, section="embedder"),
+        sentiment=load(SentimentSettings, "sentiment", own),
         hedge=hedge,
         stress=load(StressSettings, "stress", own),
     )
@@ -183,7 +191,16 @@ class Desk:
     @cached_property
     def memory(self) -> PostgresSituationMemory:
         """Past situations."""
-        return PostgresSituationMemory(self.engine, feed=self.account, settings=self.configuration.recall)
+        return PostgresSituationMemory(
+            self.engine, feed=self.account, settings=self.configuration.recall, embedder=self.embedder
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What turns situations into vectors."""
+        from app.embedders import situation_embedder
+
+        return situation_embedder(self.configuration.embedder, self.configuration.environment, self.closing)
 
     @cached_property
     def models(self) -> PostgresModelRecord:
@@ -195,7 +212,13 @@ class Desk:
         """The paper broker."""
         return PaperBroker(self.configuration.paper)
 
-    def deps(self, observer: Observer, *, record: ModelRecord | None = None) -> Deps:
+    @cached_property
+    def debaters(self) -> Debaters:
+        """Who may argue."""
+        config = self.configuration
+        return Debaters(config.environment, config.debate.models, self.models, self.closing)
+
+    def deps(self, observer: Observer, told: "Listener | None" = None) -> Deps:
         """What the graph is handed for a run."""
         settings = self.configuration.graph
         return Deps(
@@ -206,10 +229,11 @@ class Desk:
             audit=self.audit,
             orders=self.orders,
             memory=self.memory,
-            debate=debate_engine(self.configuration, self.debate_engine, record or self.models, self.closing),
+            debate=self.debaters.engine(settings, self.debate_engine, told),
             settings=settings,
             priced=PricedSnapshots(settings.chain),
             observer=observer,
+            reasons=self.debaters.reasons(settings, self.debate_engine),
             versions=versions(settings),
         )
 
@@ -232,7 +256,7 @@ async def open_desk(
     ) as database:
         migrate(database.admin_url)
         async with connected(database.pipeline_url) as engine, AsyncExitStack() as closing:
-            source = market_feed(config, feed or config.desk.feed, clock, closing)
+            source = market_feed(config, feed or config.desk.feed, clock, closing, engine)
             yield Desk(config, database, engine, source, clock, chosen_engine(config, debate), closing)
 
 
@@ -244,7 +268,7 @@ def on_account(desk: Desk, account: str) -> Desk:
         raise UsageError(
             f"No feed of this desk is called {account!r}.", remedy=f"Known: {', '.join(get_args(FeedName))}."
         )
-    feed = market_feed(desk.configuration, cast("FeedName", account), desk.clock, desk.closing)
+    feed = market_feed(desk.configuration, cast("FeedName", account), desk.clock, desk.closing, desk.engine)
     return replace(desk, feed=feed)
 
 
@@ -258,8 +282,14 @@ async def durable_graph(database: Database) -> "AsyncIterator[Graph]":
         yield build(saver)
 
 
-def market_feed(config: Configuration, name: FeedName, clock: Clock, closing: AsyncExitStack) -> MarketFeed:
-    """The named feed; what it opens is closed with `closing`."""
+def market_feed(
+    config: Configuration,
+    name: FeedName,
+    clock: Clock,
+    closing: AsyncExitStack,
+    engine: "AsyncEngine | None" = None,
+) -> MarketFeed:
+    """The named feed; what it opens is closed with `closing`. With `engine` a live one reads what was collected."""
     own = config.environment.desk_config
     if name == "simulated":
         from feeds.simulated.feed import SimulatedFeed
@@ -269,9 +299,13 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock, closing: As
     from feeds.recorded.feed import RecordedFeed
 
     library, cache = MarketLibrary(config.home / "library"), config.home / "cache" / "cboe"
-    recorded = RecordedFeed(library, clock, sectors=load(SectorSettings, "sectors", own).by_ticker)
+    sectors, names = load(SectorSettings, "sectors", own).by_ticker, name_index(load(Listings, "tickers", own))
+    mood = desk_sentiment(config.sentiment)
+    recorded = RecordedFeed(library, clock, sectors=sectors, names=names, sentiment=mood)
     if name == "recorded":
         return recorded
+    from app.crowd import with_collected
+    from app.newsroom import with_headlines
     from feeds.cboe.client import CboeClient, CboeFeed, CboeSettings
     from feeds.polymarket.client import PolymarketOdds, PolymarketSettings, with_odds
 
@@ -280,57 +314,10 @@ def market_feed(config: Configuration, name: FeedName, clock: Clock, closing: As
     odds = PolymarketOdds(validated(PolymarketSettings, content.get("polymarket", {}), where="feeds.yaml, polymarket"))
     closing.push_async_callback(client.aclose)
     closing.push_async_callback(odds.aclose)
-    return CboeFeed(client, clock, history=with_odds(recorded.histories, odds))
-
-
-def chosen_engine(config: Configuration, asked: str | None) -> str:
-    """`llm` needs a key or an endpoint; without either the rules speak, unless llm was asked for by name."""
-    environment = config.environment
-    possible = environment.openai_api_key is not None or environment.openai_base_url is not None
-    wanted = asked or config.desk.debate or ("llm" if possible else "rules")
-    if wanted == "llm" and not possible:
-        raise ConfigError(
-            "The llm debate needs a model.", remedy="Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
-        )
-    return wanted
-
-
-def debate_engine(config: Configuration, name: str, record: ModelRecord, closing: AsyncExitStack) -> DebateEngine:
-    """The rules engine, or the llm engine that falls back to it; its connections are closed with `closing`."""
-    rules = rules_engine(config.graph)
-    if name == "rules":
-        return rules
-    from agents.debate.llm import LlmEngine
-    from agents.models.gateway import ModelGateway
-
-    environment = config.environment
-    gateway = ModelGateway(
-        config.debate.models,
-        api_key=environment.openai_api_key or SecretStr("local"),  # a local server wants some key, any will do
-        base_url=environment.openai_base_url,
-    )
-    closing.push_async_callback(gateway.aclose)
-    return LlmEngine(config.debate, gateway, record, rules)
-
-
-def replayed_engine(settings: GraphSettings, name: str, record: ModelRecord) -> DebateEngine:
-    """The engine as it was then: recorded replies only, no network."""
-    from agents.debate.llm import LlmEngine
-
-    rules = rules_engine(settings)
-    return rules if name == "rules" else LlmEngine(settings.debate, None, record, rules)
-
-
-def rules_engine(settings: GraphSettings) -> "RulesEngine":
-    """The debate by arithmetic."""
-    from agents.debate.rules import RulesEngine
-
-    return RulesEngine(
-        settings.debate,
-        vol_view=lambda composite: vol_view(composite, settings.signals),
-        conflict=conflict,
-        conflict_ceiling=settings.signals.aggregate.conflict,
-    )
+    history = with_odds(recorded.histories, odds)
+    if engine is not None:
+        history = with_collected(history, config.environment, engine, clock)
+    return CboeFeed(client, clock, history=with_headlines(history, config.environment, clock, closing))
 
 
 def at_instant(desk: Desk, at: datetime) -> Desk:

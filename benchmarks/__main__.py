@@ -4,7 +4,19 @@ import sys
 import time
 from collections.abc import Callable
 
-from benchmarks import audit, gex, machine, options, pipeline, risk, startup, vix, warm_run
+from benchmarks import (
+    audit,
+    gex,
+    machine,
+    memory,
+    options,
+    pipeline,
+    risk,
+    social,
+    startup,
+    vix,
+    warm_run,
+)
 
 BENCHMARKS: dict[str, Callable[[], bool]] = {
     "startup": startup.main,
@@ -14,6 +26,8 @@ BENCHMARKS: dict[str, Callable[[], bool]] = {
     "gex": gex.main,
     "vix": vix.main,
     "options": options.main,
+    "memory": memory.main,
+    "social": social.main,
     "risk": risk.main,
 }
 

@@ -165,6 +165,27 @@ def mentions(ticker: str) -> str:
     return f"mentions.{ticker}"
 
 
+def hourly_mentions(ticker: str) -> str:
+    """Series of mentions of `ticker` in each hour (unit "posts an hour"), `day` being the hour's beginning in
+    `datetime64[s]`. An hour that is absent was not counted; one without mentions stands there with 0. With `FORUM` as
+    ticker: all posts of the same sources, whatever they name.
+    """
+    return f"mentions.hour.{ticker}"
+
+
+FORUM = "*"
+
+
+def hourly_tone(ticker: str) -> str:
+    """Series of the mood of mentions in each hour that has any: (bullish − bearish) / (bullish + bearish)."""
+    return f"tone.hour.{ticker}"
+
+
+def search_interest(ticker: str) -> str:
+    """Series of how much a ticker's terms are searched for a day (unit "percent of its own peak")."""
+    return f"searches.{ticker}"
+
+
 def iv30(ticker: str) -> str:
     """Series of 30-day at-the-money implied volatility of `ticker` (unit "decimal")."""
     return f"iv30.{ticker}"
@@ -205,6 +226,9 @@ class Post(Record):
     comments: int | None = None
     sentiment: float | None = None  # P(positive) − P(negative) in [−1, 1]; None: nothing could be scored
     sentiment_model: str | None = None
+    thread: str | None = None  # id of the submission it belongs to; None: the source does not say
+    author_age_days: float | None = None  # age of the author's account when it was published
+    context: str | None = None  # a name of `signals.social.context`, read by a model in `collect`; None: rules decide
 
 
 class Headline(Record):

@@ -5,20 +5,22 @@ Every method that does I/O is `async` and translates vendor exceptions into `dom
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Protocol
 
 from domain.audit import AuditEntry, Seal
-from domain.debate import Debate, Memory, ModelCall
+from domain.debate import Debate, Memory, ModelCall, Spent
 from domain.excursion import Excursion
+from domain.experience import Lesson, Situation
 from domain.market import Chain, MarketData
 from domain.order import Fill, OrderState, OrderView, StagedOrder
 from domain.regime import RegimeReading
 from domain.risk import Restraint
 from domain.run import RunRequest, RunRow
+from domain.sentiment import Sentiment
 from domain.signals import CompositeSignal, Signal
 from domain.snapshot import DeskContext, MarketSnapshot, SnapshotRef
+from domain.units import Floats
 
 
 class Clock(Protocol):
@@ -254,6 +256,64 @@ class SituationMemory(Protocol):
         """Store the situation of one decision. Idempotent by (run, ticker)."""
         ...
 
+    async def learn(self, lessons: Sequence[Lesson]) -> None:
+        """Close the situations that the lessons are about: from their `known_at` on they may be recalled. Idempotent:
+        what was learned of a trade first stands. A lesson about no remembered situation is passed over.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns situations into vectors whose cosine says how alike they are."""
+
+    @property
+    def name(self) -> str:
+        """Model, its version, and what it is shown: vectors of different names are never compared."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    async def embed(self, situations: Sequence[Situation]) -> Floats:
+        """Unit vectors, shape `(len(situations), dimensions)`. Raises `FeedDown` when a model does not answer,
+        `DataError` when its answer is not such vectors.
+        """
+        ...
+
+
+class SentimentModel(Protocol):
+    """Reads the mood of texts. Arithmetic on this machine, no I/O once it stands: `signals.sentiment` needs no weights,
+    `feeds.sentiment` holds FinBERT.
+    """
+
+    @property
+    def name(self) -> str:
+        """Model and weights: what a record must say to be scored the same again."""
+        ...
+
+    @property
+    def band(self) -> float:
+        """|score| up to this reads as neutral where a class is wanted."""
+        ...
+
+    def score(self, texts: Sequence[str]) -> tuple[Sentiment, ...]:
+        """One record a text, in their order; `score` is None where a text has no word to read. Never raises for a
+        text, however long or odd.
+        """
+        ...
+
+
+class ReasonReader(Protocol):
+    """Asks a model why posts were written. Without one, `signals.social.context` finds reasons by rules."""
+
+    async def read(self, run_id: str, market: MarketData) -> MarketData:
+        """`market` with `Post.context` set on posts that were read, and `provenance` saying by whom. Never raises for a
+        misbehaving model: posts then stay as they are, and a note says so.
+        """
+        ...
+
 
 class ModelRecord(Protocol):
     """Recorded model calls and what they cost."""
@@ -266,8 +326,10 @@ class ModelRecord(Protocol):
         """Record one call. Idempotent by (run, key)."""
         ...
 
-    async def spent(self, *, run_id: str, day: date) -> tuple[Decimal, Decimal, int, int]:
-        """USD of the run, USD of the day, tokens of the run, tokens of the day."""
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
+        """What the run, this New York day, and `agent` (a role such as `bull`) on this day have cost so far. The day is
+        the one on which calls are paid for: that of the clock, not of the instant a run looks at.
+        """
         ...
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from domain.book import Baseline, Book, StrategyRecord
 from domain.excursion import Excursion
+from domain.experience import ClosedTrade
 from domain.market import MarketData
 from domain.order import OrderView
 from domain.record import Instant, Record
@@ -33,6 +34,7 @@ class DeskContext(Record):
     excursions: tuple[Excursion, ...] = ()  # of what is held, this look at the book included, by order id
     closings: tuple[OrderView, ...] = ()  # closing orders still on their way, by order id
     peak_nlv: Decimal | None = None  # highest NLV ever, moved by what was paid in and out since
+    closed_trades: tuple[ClosedTrade, ...] = ()  # over, and nothing learned from them yet, by order id
 
 
 @dataclass(frozen=True, eq=False)

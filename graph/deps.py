@@ -13,6 +13,7 @@ from domain.ports import (
     DeskState,
     MarketFeed,
     OrderStore,
+    ReasonReader,
     RunStore,
     SituationMemory,
     SnapshotStore,
@@ -114,5 +115,6 @@ class Deps:
     settings: GraphSettings
     priced: PricedSnapshots
     observer: Observer
+    reasons: ReasonReader | None = None  # None: rules say why people talk; a replay finds what was read in the snapshot
     versions: Mapping[str, str] = field(default_factory=dict)  # code, graph, prompts, rules
     late: frozenset[str] | None = None  # a replay names the nodes that timed out then: no other may, however slow it is

@@ -21,6 +21,8 @@ from domain.signals import Signal
 from domain.snapshot import DeskContext
 from memory.account import OPENING, AccountHistory, account_history
 from memory.excursions import excursions_at, keep_excursions, peak_nlv
+from memory.forecasts import measured_forecasts
+from memory.recall_log import unlearned
 from memory.switches import Switches, board
 from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.runs import RegimeTable, SignalTable
@@ -28,12 +30,14 @@ from options.priced import ChainRefusal, PricedChain
 from portfolio.baseline import baseline
 from portfolio.book import book_of
 from portfolio.closed_today import closed_today
+from portfolio.closed_trades import closed_trades
 from portfolio.exposure import exposures, units_held
+from portfolio.forecasts import Forecast, reliability
 from portfolio.greeks import book_greeks
 from portfolio.ledger import Structure, ledger
 from portfolio.reconciliation import breaks
 from portfolio.settlement import settlement_prices
-from portfolio.track_record import reliability, strategy_records
+from portfolio.track_record import strategy_records
 from portfolio.valuation import value
 from risk.manager.held import observed
 
@@ -85,6 +89,7 @@ class PostgresDeskState:
             switches = await board(link, self._account)
             signals = await _earlier_signals(link, self._account, as_of, market.tickers)
             regimes = await _regimes(link, self._account, as_of)
+            untold = await unlearned(link, self._account)
             peak = await peak_nlv(link, self._account, as_of)
         structures, book = await self._valued(history, market, as_of)
         greeks = await asyncio.to_thread(self._greeks, book, market)
@@ -101,9 +106,10 @@ class PostgresDeskState:
             trading_state_reason=switches.reason,
             halted_agents=switches.halted_agents,
             earlier_signals=signals,
-            reliability=reliability(structures),
+            reliability=reliability(await measured_forecasts(self._engine, self._account, structures)),
             strategy_records=strategy_records(structures),
             regime_history=regimes,
+            closed_trades=closed_trades(structures, [view.order for view in history.orders], only=untold),
             contracts_today=closed_today(structures, exposed, as_of=as_of),
             breaks=breaks(history.orders, history.fills),
             excursions=observed(structures, book, before),
@@ -141,6 +147,13 @@ class PostgresDeskState:
             history = await account_history(link, self._account, as_of)
         _, book = self._folded(history, history.settlements, as_of)
         return value(book, chains)
+
+    async def forecasts(self, as_of: datetime) -> tuple[Forecast, ...]:
+        """What was foretold about the structures closed by `as_of`, and what happened."""
+        async with self._engine.connect() as link:
+            history = await account_history(link, self._account, as_of)
+        structures, _ = self._folded(history, history.settlements, as_of)
+        return await measured_forecasts(self._engine, self._account, structures)
 
     async def held_tickers(self, as_of: datetime) -> tuple[str, ...]:
         """Underlyings of what is held at `as_of`, ascending: a run must gather them too, or NLV is unknown."""

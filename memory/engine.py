@@ -16,9 +16,10 @@ from domain.errors import ConfigError, DatabaseDown, DeskError, StorageFull
 from memory.postgres import OWNER, PIPELINE, EmbeddedPostgres
 
 if TYPE_CHECKING:
+    import psycopg
     from sqlalchemy import URL
     from sqlalchemy.engine import ExceptionContext
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 DRIVER = "postgresql+psycopg"
 REMEDY = "Run 'desk db start', or check DESK_DATABASE_URL; 'desk doctor' says more."
@@ -97,6 +98,22 @@ async def connected(url: str, *, pool_size: int = 5) -> "AsyncIterator[AsyncEngi
         yield made
     finally:
         await made.dispose()
+
+
+@asynccontextmanager
+async def driver_of(link: "AsyncConnection") -> "AsyncIterator[psycopg.AsyncConnection[Any]]":
+    """The driver's own connection under `link`, in its transaction: for pipelines, which SQLAlchemy has not. Failures
+    of the server are raised as by `engine`.
+    """
+    import psycopg
+
+    held = (await link.get_raw_connection()).driver_connection
+    if not isinstance(held, psycopg.AsyncConnection):
+        raise TypeError(f"the engine speaks by {type(held).__name__}, not by psycopg")
+    try:
+        yield held
+    except psycopg.Error as error:
+        raise translated(error, _bare(link.engine.url)) or error from error
 
 
 def translated(error: Exception, where: str) -> DeskError | None:

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from domain.debate import ModelCall
+from domain.debate import CostRow, ModelCall, Spent
 from domain.ports import Clock
 from domain.sessions import NEW_YORK
 
@@ -46,7 +46,7 @@ class PostgresModelRecord:
         new = insert(Calls).values(
             run_id=call.run_id,
             key=call.key,
-            day=self._clock.now().astimezone(NEW_YORK).date(),
+            day=self._today(),
             cost_usd=Decimal(repr(call.cost_usd)),
             tokens=call.input_tokens + call.output_tokens,
             call=call,
@@ -54,15 +54,60 @@ class PostgresModelRecord:
         async with self._engine.begin() as connection:
             await connection.execute(new.on_conflict_do_nothing())
 
-    async def spent(self, *, run_id: str, day: date) -> tuple[Decimal, Decimal, int, int]:
-        """See the port. `day` is a New York day."""
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
+        """See the port."""
         from sqlalchemy import func, select
 
         from memory.tables.runs import ModelCallTable as Calls
 
-        mine, today = Calls.run_id == run_id, Calls.day == day
-        sums = [func.coalesce(func.sum(Calls.cost_usd).filter(which), 0) for which in (mine, today)]
-        sums += [func.coalesce(func.sum(Calls.tokens).filter(which), 0) for which in (mine, today)]
+        day = self._today()
+        scopes = {
+            "run": Calls.run_id == run_id,
+            "day": Calls.day == day,
+            # a key reads ticker/role/round/attempt
+            "agent": (Calls.day == day) & (func.split_part(Calls.key, "/", 2) == agent),
+        }
+        sums = [
+            func.coalesce(func.sum(column).filter(which), 0).label(f"{name}_{unit}")
+            for unit, column in (("usd", Calls.cost_usd), ("tokens", Calls.tokens))
+            for name, which in scopes.items()
+        ]
         async with self._engine.connect() as connection:
-            row = (await connection.execute(select(*sums).where(mine | today))).one()
-        return Decimal(row[0]), Decimal(row[1]), int(row[2]), int(row[3])
+            row = (await connection.execute(select(*sums).where(scopes["run"] | scopes["day"]))).mappings().one()
+        return Spent.model_validate(dict(row))
+
+    def _today(self) -> date:
+        return self._clock.now().astimezone(NEW_YORK).date()
+
+    async def costs(self, *, since: date, run_id: str | None = None) -> tuple[CostRow, ...]:
+        """Spending from the New York day `since` on, by day, run, agent and model, newest day first."""
+        from sqlalchemy import Double, Numeric, Text, cast, func, select
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        from memory.tables.runs import ModelCallTable as Calls
+
+        call = cast(cast(Calls.call, Text), JSONB)
+        agent, model = call["role"].astext, call["model"].astext
+        failed = call["error"].astext.is_not(None)
+        latency = cast(call["latency_ms"].astext, Double)
+        asked = latency > 0  # a call that budget or breaker turned away never left
+        wanted = select(
+            Calls.day,
+            Calls.run_id,
+            agent.label("agent"),
+            model.label("model"),
+            func.count().filter(asked).label("calls"),
+            func.count().filter(failed & asked).label("failed"),
+            func.count().filter(~asked).label("turned_away"),
+            func.sum(Calls.cost_usd).label("usd"),
+            func.sum(cast(call["input_tokens"].astext, Numeric)).label("input_tokens"),
+            func.sum(cast(call["output_tokens"].astext, Numeric)).label("output_tokens"),
+            func.coalesce(func.max(latency).filter(asked), 0.0).label("slowest_ms"),
+            func.coalesce(func.sum(latency).filter(asked), 0.0).label("waited_ms"),
+        ).where(Calls.day >= since)
+        if run_id is not None:
+            wanted = wanted.where(Calls.run_id == run_id)
+        grouped = wanted.group_by(Calls.day, Calls.run_id, "agent", "model")
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(grouped.order_by(Calls.day.desc(), Calls.run_id, "agent", "model"))
+            return tuple(CostRow.model_validate(dict(row)) for row in rows.mappings())

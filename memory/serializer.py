@@ -14,12 +14,29 @@ from langgraph.checkpoint.serde._msgpack import SAFE_MSGPACK_TYPES
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer, _create_msgpack_ext_hook, _send_from_args
 from typing_extensions import override
 
-from domain import audit, book, contract, debate, excursion, market, order, regime, risk, run, signals, snapshot
+from domain import (
+    audit,
+    book,
+    contract,
+    debate,
+    excursion,
+    experience,
+    market,
+    order,
+    regime,
+    risk,
+    run,
+    sentiment,
+    signals,
+    snapshot,
+    social,
+)
 from domain.errors import TamperError
 from domain.record import Record
 
 WORDS: tuple[ModuleType, ...] = (
-    audit, book, contract, debate, excursion, market, order, regime, risk, run, signals, snapshot,
+    audit, book, contract, debate, excursion, experience, market, order, regime, risk, run, sentiment, signals,
+    snapshot, social,
 )  # fmt: skip
 
 SEND = ("langgraph.types", "Send")  # a branch that waits to be run, with all that it was handed

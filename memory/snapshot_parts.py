@@ -199,6 +199,7 @@ def _schema(kind: type[Record]) -> "pa.Schema":
         "comments": pa.int64(),
         "sentiment": pa.float64(),
         "amount": pa.float64(),
+        "author_age_days": pa.float64(),
     }
     return pa.schema([(name, types.get(name, pa.string())) for name in kind.model_fields])
 

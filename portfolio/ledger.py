@@ -52,6 +52,8 @@ class Structure:
     realised: Fraction = Fraction(0)
     fees: Decimal = Decimal(0)
     cash: Decimal = Decimal(0)
+    fills: list[Fill] = field(default_factory=list)  # as they happened
+    settled: list[SettlementPrice] = field(default_factory=list)  # what ended contracts held to expiry
 
     @property
     def open_holdings(self) -> tuple[Holding, ...]:
@@ -139,6 +141,7 @@ def _apply(fill: Fill, order: StagedOrder, known: Mapping[str, StagedOrder], str
         cash -= part.price * part.quantity * holding.leg.multiplier
     if cash != fill.cash:
         raise DataError(f"Fill {fill.fill_id} moved {fill.cash} USD, but its legs and fees come to {cash} USD.")
+    structure.fills.append(fill)
     structure.cash += cash
     structure.fees += fill.fees
     structure.last_at = fill.at
@@ -171,3 +174,5 @@ def _settle(
         structure.cash += value * holding.quantity * leg.multiplier
         structure.realised += holding.trade(-holding.quantity, value)
         structure.last_at = max(structure.last_at, found.known_at)
+        if found not in structure.settled:
+            structure.settled.append(found)

@@ -1,10 +1,9 @@
-"""What closed structures say: the record of each strategy type, and how often each signal source was right."""
+"""What closed structures say: the record of each strategy type."""
 
 from collections.abc import Mapping
 from statistics import fmean
 
 from domain.book import StrategyRecord
-from domain.signals import SOURCES, Reliability
 from portfolio.ledger import Structure
 
 
@@ -21,24 +20,6 @@ def strategy_records(structures: Mapping[str, Structure]) -> tuple[StrategyRecor
             at_risk = candidate.max_loss * structure.opened_units
             results.setdefault(candidate.strategy, []).append(float(structure.profit / at_risk))
     return tuple(_record(strategy, found) for strategy, found in sorted(results.items()))
-
-
-def reliability(structures: Mapping[str, Structure]) -> tuple[Reliability, ...]:
-    """Hit rate of each registered signal source: of the closed structures whose thesis cites it, the profitable ones.
-
-    The source is the first part of a signal's id. One structure counts once for a source, however many of its
-    signals it cites.
-    """
-    closed, hits = dict.fromkeys(SOURCES, 0), dict.fromkeys(SOURCES, 0)
-    for structure in structures.values():
-        if structure.closed:
-            cited = {signal_id.split("/", 1)[0] for signal_id in structure.order.thesis.signal_ids}
-            for source in cited & closed.keys():
-                closed[source] += 1
-                hits[source] += structure.profit > 0
-    return tuple(
-        Reliability(source=source, closed=closed[source], hits=hits[source]) for source in SOURCES if closed[source]
-    )
 
 
 def _record(strategy: str, results: list[float]) -> StrategyRecord:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from domain.signals import Abstention, Direction, MetaValue, Signal
 from signals.history import Refusal
-from signals.settings import SignalSettings
+from signals.settings import EdgeLife, SignalSettings
 
 STARTING_CONVICTION = 0.3
 
@@ -38,9 +38,12 @@ def claim(
     evidence: Sequence[str],
     figures: Mapping[str, MetaValue],
     settings: SignalSettings,
+    life: EdgeLife | None = None,
 ) -> Signal:
-    """A signal with the horizon and half-life of its edge type. A NEUTRAL one claims nothing: conviction 0."""
-    life = settings.edges[edge_type]
+    """A signal with the horizon and half-life of its edge type, unless it has a `life` of its own. A NEUTRAL one claims
+    nothing: conviction 0.
+    """
+    life = life or settings.edges[edge_type]
     metadata: dict[str, MetaValue] = {
         **figures,
         "horizon_days": life.horizon_days,

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from domain.record import Record
 from domain.signals import EDGE_AXIS, SOURCES, Axis
+from signals.social.settings import SocialSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -176,32 +177,6 @@ class TechnicalSettings(Record):
             raise ValueError("score_weights needs exactly trend, momentum, volume and proximity")
         if abs(sum(self.score_weights.values()) - 1.0) > 1e-9:
             raise ValueError("score_weights must add up to 1")
-        return self
-
-
-class SocialSettings(Record):
-    """The social analyst."""
-
-    baseline_days: Count
-    window_hours: Count  # the burst that is measured, when posts carry times
-    velocity_spike: Positive  # observed over expected mentions
-    z_spike: Positive
-    z_full: Positive
-    min_mentions: Count
-    strong_sentiment: Share
-    speaks_from: Share  # |mean sentiment| below this is neutral
-    sentiment_hours: Count
-    news_hours: Count
-    min_texts: Count
-    shrink_texts: Positive  # texts at which the mean is believed by half
-    attention_cap: Share  # conviction of a spike whose sentiment is unknown or mild
-    min_author_share: Share  # fewer distinct authors per post than this: a burst of few, discounted
-    max_age_days: Count
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.z_spike < self.z_full:
-            raise ValueError("needs z_spike < z_full")
         return self
 
 

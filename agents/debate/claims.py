@@ -1,14 +1,16 @@
 """From arguments to claims: what is not borne out by the evidence is struck, with the reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import fsum
 
 from agents.debate.prose import unsupported_number
 from agents.debate.settings import DebateSettings
 from agents.debate.shapes import Argument, Quotation
-from domain.debate import CitedFigure, Claim, Evidence, Side
+from domain.debate import CitedFigure, Claim, Disagreement, Evidence, Side
 from prompts.outside import clean
 
 SIGN: Mapping[Side, int] = {"bull": 1, "bear": -1}
+DUPLICATE = "duplicate"
 
 
 def admit(
@@ -67,6 +69,23 @@ def strongest(claims: Sequence[Claim], side: Side, *, unanswered_by: Sequence[Cl
     return min(open_, key=lambda item: (-item.strength, item.id), default=None)
 
 
+def repeat_themselves(said: Sequence[Claim]) -> bool:
+    """Whether a round brought nothing: neither side spoke, or both only repeated what they had said before."""
+    return all(claim.struck is not None and claim.struck.startswith(DUPLICATE) for claim in said)
+
+
+def disagreement(claims: Sequence[Claim]) -> Disagreement:
+    """How far apart the sides were, by the strengths of the claims that stand."""
+    strength = {side: fsum(c.strength for c in claims if c.side == side and c.struck is None) for side in SIGN}
+    weaker, stronger = sorted(strength.values())
+    return Disagreement(
+        bull_strength=strength["bull"],
+        bear_strength=strength["bear"],
+        balance=weaker / stronger if stronger > 0 else 0.0,
+        struck_share=sum(c.struck is not None for c in claims) / len(claims) if claims else 0.0,
+    )
+
+
 def _fault(
     argument: Argument, side: Side, known: Mapping[str, Evidence], earlier: Sequence[Claim], tolerance: float
 ) -> str | None:
@@ -93,7 +112,7 @@ def _fault(
         return f"wrong_figure: {number} in the text is no figure of the evidence cited"
     for claim in earlier:
         if claim.side == side and claim.struck is None and _same(claim, argument):
-            return f"duplicate: repeats {claim.id}"
+            return f"{DUPLICATE}: repeats {claim.id}"
     return None
 
 
@@ -108,4 +127,11 @@ def _misquoted(figure: Quotation, source: Evidence, tolerance: float) -> str | N
 
 
 def _same(claim: Claim, argument: Argument) -> bool:
-    return set(claim.evidence_ids) == set(argument.evidence_ids) and claim.answers == argument.answers
+    """The same evidence for the same purpose; or the same words over no new evidence."""
+    if set(claim.evidence_ids) == set(argument.evidence_ids) and claim.answers == argument.answers:
+        return True
+    return set(argument.evidence_ids) <= set(claim.evidence_ids) and _bare(argument.text) == _bare(claim.text)
+
+
+def _bare(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())

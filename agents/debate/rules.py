@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from agents.debate.claims import SIGN, admit, strongest
+from agents.debate.claims import SIGN, admit, disagreement, repeat_themselves, strongest
 from agents.debate.evidence import gather
 from agents.debate.judge import Ruling, rule
 from agents.debate.settings import DebateSettings
@@ -47,7 +47,10 @@ class RulesEngine:
     def hear(self, composite: CompositeSignal, evidence: Sequence[Evidence]) -> Debate:
         """The whole debate over gathered evidence."""
         claims = argue(evidence, self.settings)
-        return self.close(composite, evidence, claims, self.rule(composite, evidence, claims), engine="rules")
+        ruling = self.rule(composite, evidence, claims)
+        held = held_rounds(claims, self.settings.rounds)
+        stopped = f"nothing new after round {held}" if held < self.settings.rounds else None
+        return self.close(composite, evidence, claims, ruling, engine="rules", rounds=held, stopped=stopped)
 
     def rule(self, composite: CompositeSignal, evidence: Sequence[Evidence], claims: Sequence[Claim]) -> Ruling:
         """Judge `claims`, whoever made them."""
@@ -68,14 +71,17 @@ class RulesEngine:
         ruling: Ruling,
         *,
         engine: Engine,
+        rounds: int,
+        stopped: str | None = None,
         model_calls: tuple[str, ...] = (),
+        masked: bool = False,
     ) -> Debate:
         """Write the debate up, in words composed from the figures."""
         conflict, ceiling = self.conflict(composite), self.conflict_ceiling
         return Debate(
             ticker=composite.ticker,
             engine=engine,
-            rounds=self.settings.rounds,
+            rounds=rounds,
             claims=tuple(claims),
             verdict=ruling.verdict,
             cause=ruling.cause,
@@ -85,6 +91,9 @@ class RulesEngine:
             thesis=thesis(composite.ticker, ruling, evidence, conflict=conflict, ceiling=ceiling),
             invalidation=invalidation(ruling, evidence, self.settings, conflict=conflict, ceiling=ceiling),
             model_calls=model_calls,
+            stopped=stopped,
+            masked=masked,
+            disagreement=disagreement(claims),
         )
 
 
@@ -103,8 +112,15 @@ def argue(evidence: Sequence[Evidence], settings: DebateSettings) -> tuple[Claim
             )
             for side in SIGN
         ]
-        claims += sum(turns, ())
+        if repeat_themselves(said := sum(turns, ())):
+            break
+        claims += said
     return claims
+
+
+def held_rounds(claims: Sequence[Claim], rounds: int) -> int:
+    """Rounds in which something was said; all of them where nobody ever spoke."""
+    return max((claim.round for claim in claims), default=rounds)
 
 
 def _turn(side: Side, evidence: Sequence[Evidence], claims: Sequence[Claim], *, first: bool) -> list[Argument]:

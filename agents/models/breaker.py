@@ -33,3 +33,17 @@ class Breaker:
         self._failed += 1
         if self._failed >= self._limit:
             self._opened_at = self._monotonic()
+
+
+class Breakers:
+    """One breaker a provider: a local server that hangs must not silence a paid one. Meant to outlive a run."""
+
+    def __init__(self, *, failures: int, cooldown_seconds: float) -> None:
+        self._failures, self._cooldown = failures, cooldown_seconds
+        self._of: dict[str, Breaker] = {}
+
+    def of(self, provider: str) -> Breaker:
+        """The breaker of `provider`, closed at first."""
+        if provider not in self._of:
+            self._of[provider] = Breaker(failures=self._failures, cooldown_seconds=self._cooldown)
+        return self._of[provider]

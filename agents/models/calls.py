@@ -3,15 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from agents.models.breaker import Breaker
-from agents.models.gateway import Gateway, Reply, Request, is_transient
+from agents.models.breaker import Breaker, Breakers
+from agents.models.gateway import UNSENT, Gateway, Reply, Request, is_transient
 from agents.models.purse import Purse, Reservation, estimate_tokens
 from agents.models.settings import FREE, ModelSettings
 from domain.debate import ModelCall
@@ -20,6 +19,8 @@ from domain.record import Record, digest
 from prompts.library import Rendered
 
 MALFORMED = "malformed"
+DEADLINE = "deadline"
+BREAKER_OPEN = "breaker_open"
 Shape = TypeVar("Shape", bound=Record)
 
 
@@ -28,11 +29,17 @@ class Question:
     """Who asks what of which model. `(ticker, role, round)` is asked once in a run."""
 
     run_id: str
-    day: date  # the New York day whose budget pays
     ticker: str
     role: str
     round: int
     model: str
+    masked: bool = False  # noted in the record beside the other parameters
+    deadline: float | None = None  # `time.perf_counter` at which waiting for an answer ends
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the deadline, at least 0; None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.perf_counter())
 
 
 @dataclass(frozen=True)
@@ -61,22 +68,39 @@ class _Attempt:
 class RecordedModels:
     """Asks through a gateway and records; what the record already holds is never asked again.
 
-    `gateway` None means replay: only the record speaks, and nothing is written to it.
+    `gateway` None means replay: only the record speaks, and nothing is written to it. `breakers` may be shared, so
+    that a provider which failed in one run is left alone in the next.
     """
 
-    def __init__(self, settings: ModelSettings, gateway: Gateway | None, record: ModelRecord) -> None:
+    def __init__(
+        self, settings: ModelSettings, gateway: Gateway | None, record: ModelRecord, breakers: Breakers | None = None
+    ) -> None:
         self._settings = settings
         self._gateway = gateway
         self._record = record
         self._purse = Purse(settings, record)
-        self._breaker = Breaker(failures=settings.breaker_failures, cooldown_seconds=settings.breaker_cooldown_seconds)
+        self._breakers = breakers or Breakers(
+            failures=settings.breaker_failures, cooldown_seconds=settings.breaker_cooldown_seconds
+        )
 
     async def ask(self, question: Question, shape: type[Shape], render: Callable[[str], Rendered]) -> Answer[Shape]:
-        """Ask until there is an answer in `shape`: transient failures are retried, a malformed reply is sent back
-        once with what is wrong with it (`render(complaint)`), everything else ends the matter.
+        """Ask until there is an answer in `shape`. A model that is out of reach or out of budget gives way to the one
+        that the settings name for it, if any.
         """
-        retries, repairs, complaint = self._settings.attempts - 1, 1, ""
-        keys: list[str] = []
+        answer = await self._asked(question, shape, render, ())
+        instead = self._settings.fall_back.get(question.model)
+        if instead is None or answer.error is None or not _gives_way(answer.error):
+            return answer
+        return await self._asked(replace(question, model=instead), shape, render, answer.keys)
+
+    async def _asked(
+        self, question: Question, shape: type[Shape], render: Callable[[str], Rendered], before: tuple[str, ...]
+    ) -> Answer[Shape]:
+        """One model: transient failures are retried, a malformed reply is sent back once with what is wrong with it
+        (`render(complaint)`), everything else ends the matter.
+        """
+        retries, repairs, complaint, trouble = self._settings.attempts - 1, 1, "", ""
+        keys = list(before)
         while True:
             prompt = render(complaint)
             attempt = _Attempt(len(keys) + 1, question, self._request(question, shape, prompt), prompt)
@@ -93,13 +117,15 @@ class RecordedModels:
                 value = _parse(shape, call.response)
                 return Answer(value, None if value else MALFORMED, tuple(keys))
             if is_transient(call.error) and retries > 0:
-                retries -= 1
+                retries, trouble = retries - 1, call.error
                 await asyncio.sleep(pause)
             elif call.error == MALFORMED and repairs > 0:
                 repairs -= 1
                 complaint = _problems(shape, call.response)
             else:
-                return Answer(None, call.error, tuple(keys))
+                # what opened the breaker tells more than that it is open
+                why = f"{trouble}, then {call.error}" if trouble and call.error == BREAKER_OPEN else call.error
+                return Answer(None, why, tuple(keys))
 
     def _request(self, question: Question, shape: type[Record], prompt: Rendered) -> Request:
         return Request(
@@ -112,38 +138,54 @@ class RecordedModels:
                 "temperature": self._settings.temperature,
                 "seed": self._settings.seed,
                 "max_output_tokens": self._settings.max_output_tokens,
+                **({"masked": True} if question.masked else {}),
             },
         )
 
     async def _call(self, gateway: Gateway, attempt: _Attempt, shape: type[Record]) -> tuple[ModelCall, float]:
         """Make and store one call, or store why it was not made; with it the seconds to wait before a retry."""
-        held = await self._reserve(attempt)
+        breaker = self._breakers.of(self._settings.provider(attempt.question.model))
+        held = await self._reserve(attempt, breaker)
         if isinstance(held, str):
             # stored too: a replay must be turned away at the same step
             return await self._store(attempt, Reply(error=held), (0, 0), 0.0), 0.0
         try:
             started = time.perf_counter()
-            reply = await gateway.ask(attempt.request)
+            reply = await _in_time(gateway, attempt)
             latency_ms = 1000 * (time.perf_counter() - started)
             if reply.error is None and _problems(shape, reply.text):
                 reply = reply.model_copy(update={"error": MALFORMED})
-            self._breaker.record(succeeded=reply.error is None)
+            breaker.record(succeeded=reply.error is None)
             call = await self._store(attempt, reply, _tokens(reply, held), latency_ms)
         finally:
             self._purse.release(held)
-        wait = max(self._settings.retry_wait_seconds * 2 ** (attempt.number - 1), reply.retry_after_seconds or 0.0)
-        return call, min(wait, self._settings.retry_wait_limit_seconds)
+        return call, self._pause(attempt, reply)
 
-    async def _reserve(self, attempt: _Attempt) -> Reservation | str:
-        if not self._breaker.allows():
-            return "breaker_open"
+    def _pause(self, attempt: _Attempt, reply: Reply) -> float:
+        """Seconds before the next attempt: doubling, spread by up to half of it so that parallel debates do not return
+        all at once, at least what the endpoint asked for. The spread comes from the call's name: no hidden randomness.
+        """
+        spread = 1.0 + 0.5 * int(digest([attempt.question.run_id, attempt.key])[:8], 16) / 0xFFFFFFFF
+        base = max(self._settings.retry_wait_seconds * 2 ** (attempt.number - 1), reply.retry_after_seconds or 0.0)
+        wait: float = min(base * spread, self._settings.retry_wait_limit_seconds)
+        left = attempt.question.seconds_left
+        return wait if left is None else min(wait, left)
+
+    async def _reserve(self, attempt: _Attempt, breaker: Breaker) -> Reservation | str:
+        if attempt.question.seconds_left == 0.0:
+            return DEADLINE
         asked, question = attempt.request, attempt.question
-        return await self._purse.reserve(
+        held = await self._purse.reserve(
             run_id=question.run_id,
-            day=question.day,
+            agent=question.role,
             model=question.model,
             text=f"{asked.system}{asked.user}{asked.json_schema}",
         )
+        # last: the one trial of a half-open breaker must not be spent on a call that is not made
+        if isinstance(held, Reservation) and not breaker.allows():
+            self._purse.release(held)
+            return BREAKER_OPEN
+        return held
 
     async def _store(self, attempt: _Attempt, reply: Reply, tokens: tuple[int, int], latency_ms: float) -> ModelCall:
         price = self._settings.price(attempt.question.model) or FREE  # an unpriced model was refused: no tokens
@@ -170,13 +212,27 @@ class RecordedModels:
         return call
 
 
+async def _in_time(gateway: Gateway, attempt: _Attempt) -> Reply:
+    try:
+        async with asyncio.timeout(attempt.question.seconds_left):
+            return await gateway.ask(attempt.request)
+    except TimeoutError:
+        return Reply(error=DEADLINE)
+
+
+def _gives_way(error: str) -> bool:
+    """Whether another model may be asked: never after an answer that was merely unwelcome."""
+    return is_transient(error) or error == BREAKER_OPEN or error.startswith("budget_")
+
+
 def _tokens(reply: Reply, held: Reservation) -> tuple[int, int]:
-    """Tokens to charge. Where the endpoint did not count them: nothing for an error status, which is not billed;
-    the whole reservation after a time-out or lost connection, for the model may have worked; else an estimate.
+    """Tokens to charge. Where the endpoint did not count them: nothing for what never reached it and for an error
+    status, which is not billed; the whole reservation after a time-out or a connection that was lost, for the model may
+    have worked; else an estimate.
     """
     if reply.input_tokens is not None and reply.output_tokens is not None:
         return reply.input_tokens, reply.output_tokens
-    if reply.error is not None and reply.error.startswith("http_"):
+    if reply.error is not None and (reply.error in UNSENT or reply.error.startswith("http_")):
         return 0, 0
     if reply.text is not None:
         return held.input_tokens, estimate_tokens(reply.text)

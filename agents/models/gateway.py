@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 
-from agents.models.settings import ModelSettings
+from agents.models.settings import MAIN, ModelSettings
 from domain.record import Record
 
 if TYPE_CHECKING:
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 REPLY_LIMIT = 100_000  # characters; a longer reply ignores the token limit it was given
-TRANSIENT = re.compile(r"timeout|connection|http_(408|409|429|5\d\d)")
+NO_CONNECTION, CONNECT_TIMEOUT = "no_connection", "timeout_connect"
+UNSENT = frozenset({NO_CONNECTION, CONNECT_TIMEOUT})  # the model never saw the request
+TRANSIENT = re.compile(r"timeout|(no_)?connection|http_(408|409|429|5\d\d)")
 
 
 class Request(Record):
-    """One question. `json_schema` is what the reply must fit, under the name `schema_name`."""
+    """One question. `json_schema` is what the reply must fit, under the name `schema_name`. No tool is ever offered."""
 
     model: str
     system: str
     user: str
     schema_name: str
     json_schema: dict[str, Any]
-    parameters: dict[str, float | int | None]
+    parameters: dict[str, float | int | bool | None]
 
 
 class Reply(Record):
@@ -60,15 +62,17 @@ class Gateway(Protocol):
 
 
 class ModelGateway:
-    """One endpoint and one key. Each event loop gets clients of its own: a pooled connection belongs to the loop
-    that opened it.
+    """The main endpoint with its key, and the settings' further providers, which are sent no key. Each event loop gets
+    clients of its own: a pooled connection belongs to the loop that opened it.
     """
 
     def __init__(self, settings: ModelSettings, *, api_key: SecretStr, base_url: str | None = None) -> None:
         self._settings = settings
         self._key = api_key
         self._url = base_url or OPENAI_URL
-        self._http: WeakKeyDictionary[asyncio.AbstractEventLoop, openai.DefaultAsyncHttpxClient] = WeakKeyDictionary()
+        self._http: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, openai.DefaultAsyncHttpxClient]] = (
+            WeakKeyDictionary()
+        )
         self._chats: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ChatOpenAI]] = WeakKeyDictionary()
 
     async def ask(self, request: Request) -> Reply:
@@ -80,57 +84,78 @@ class ModelGateway:
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 message = await chat.ainvoke([("system", request.system), ("human", request.user)])
-        except (TimeoutError, openai.APITimeoutError):
+        except TimeoutError:
             return Reply(error="timeout")
+        except openai.APITimeoutError as error:
+            return Reply(error=CONNECT_TIMEOUT if _caused_by(error, "ConnectTimeout") else "timeout_idle")
         except openai.LengthFinishReasonError as error:
             return _cut_off(error.completion)
         except openai.ContentFilterFinishReasonError:
             return Reply(error="filtered", finish_reason="content_filter")
         except openai.APIStatusError as error:
             return Reply(error=_status(error), retry_after_seconds=_retry_after(error.response.headers))
-        except openai.APIConnectionError:
-            return Reply(error="connection")
+        except openai.APIConnectionError as error:
+            return Reply(error=NO_CONNECTION if _caused_by(error, "ConnectError") else "connection")
         except (openai.OpenAIError, ValueError, TypeError, KeyError, IndexError, AttributeError):
             # a 200 that is no chat completion: HTML from a proxy, no choices, another protocol
             return Reply(error="bad_envelope")
+        except Exception as error:  # noqa: BLE001 - exits wait behind the debate: no fault of a vendor's client may end it
+            return Reply(error=f"unforeseen_{type(error).__name__}")
         return _read(message)
 
     async def aclose(self) -> None:
         """Close the connections opened in the running loop."""
         loop = asyncio.get_running_loop()
         self._chats.pop(loop, None)
-        client = self._http.pop(loop, None)
-        if client is not None:
+        for client in self._http.pop(loop, {}).values():
             await client.aclose()
 
     def _chat(self, request: Request) -> "ChatOpenAI":
         from langchain_openai import ChatOpenAI
-        from openai import DefaultAsyncHttpxClient
 
-        loop = asyncio.get_running_loop()
-        chats = self._chats.setdefault(loop, {})
+        chats = self._chats.setdefault(asyncio.get_running_loop(), {})
         if request.model not in chats:
-            if loop not in self._http:
-                # an endpoint without TLS needs no certificates, whose loading takes a tenth of a second
-                trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._url.startswith("http://") else True
-                self._http[loop] = DefaultAsyncHttpxClient(verify=trust)
+            name = self._settings.provider(request.model)
+            url = self._url if name == MAIN else self._settings.providers[name].url
             chats[request.model] = ChatOpenAI(
                 model=request.model,
-                api_key=self._reveal,  # being async, it spares building a synchronous client as well
-                base_url=self._url,
+                # being async, it spares building a synchronous client as well
+                api_key=self._reveal if name == MAIN else _no_key,
+                base_url=url,
                 temperature=self._settings.temperature,
                 seed=self._settings.seed,
                 max_completion_tokens=self._settings.max_output_tokens,
-                timeout=self._settings.timeout_seconds,
+                timeout=_patience(self._settings),
                 max_retries=0,  # every attempt is recorded, so retries are made outside
                 use_responses_api=False,  # a model's name must not change the endpoint
                 cache=False,
-                http_async_client=self._http[loop],
+                http_async_client=self._client(url),
             )
         return chats[request.model]
 
+    def _client(self, url: str) -> "openai.DefaultAsyncHttpxClient":
+        from openai import DefaultAsyncHttpxClient
+
+        clients = self._http.setdefault(asyncio.get_running_loop(), {})
+        if url not in clients:
+            # an endpoint without TLS needs no certificates, whose loading takes a tenth of a second
+            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else True
+            clients[url] = DefaultAsyncHttpxClient(verify=trust)
+        return clients[url]
+
     async def _reveal(self) -> str:
         return self._key.get_secret_value()
+
+
+async def _no_key() -> str:
+    return "local"  # a local server wants some key, any will do
+
+
+def _patience(settings: ModelSettings) -> "openai.Timeout":
+    import openai
+
+    idle, connect = settings.idle_seconds, settings.connect_seconds
+    return openai.Timeout(connect=connect, read=idle, write=idle, pool=connect)
 
 
 def _read(message: "BaseMessage") -> Reply:
@@ -162,6 +187,15 @@ def _cut_off(completion: Any) -> Reply:
         input_tokens=usage and usage.prompt_tokens,
         output_tokens=usage and usage.completion_tokens,
     )
+
+
+def _caused_by(error: BaseException | None, name: str) -> bool:
+    """Whether the transport's own exception, beneath the vendors' wrappers, is of that name."""
+    while error is not None:
+        if type(error).__name__ == name:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _status(error: "openai.APIStatusError") -> str:

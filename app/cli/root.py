@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli import audit, data, db, hedge, review
+from app.cli import audit, data, db, demo, hedge, memory, news, review, sentiment, social
+from app.cli import debate as debate_measures
 from app.cli.options import (
     AtOption,
     ByOption,
@@ -28,7 +29,13 @@ app = typer.Typer(
 app.add_typer(review.app, name="review")
 app.add_typer(hedge.app, name="hedge")
 app.add_typer(audit.app, name="audit")
+app.add_typer(debate_measures.app, name="debate")
+app.add_typer(sentiment.app, name="sentiment")
+app.add_typer(news.app, name="news")
+app.add_typer(social.app, name="social")
 app.add_typer(data.app, name="data")
+app.add_typer(memory.app, name="memory")
+app.add_typer(demo.app, name="demo")
 app.add_typer(db.app, name="db")
 config_app = typer.Typer(no_args_is_help=True, help="The configuration in force.")
 app.add_typer(config_app, name="config")
@@ -85,6 +92,19 @@ def chain(
     from app.cli.chain import chain_command
 
     chain_command(ticker, feed=feed, at=instant(at), expiry=day(expiry), plot=plot, as_json=json)
+
+
+@app.command()
+def costs(
+    days: Annotated[int, typer.Option("--days", min=1, max=3660, help="New York days back, today included.")] = 7,
+    of_run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="One run only, or 'last'.")] = None,
+    feed: FeedOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What models have cost, by day, agent, model and run, and what is left of today's budget."""
+    from app.cli.costs import costs_command
+
+    costs_command(days=days, run_id=of_run, feed=feed, as_json=json)
 
 
 @app.command()

@@ -89,7 +89,10 @@ def header(run: Document) -> RenderableType:
         facts.add_row(kind, f"[dim]{origin}[/]")
     engines = sorted({debate["engine"] for debate in run["debates"]})
     spoke = {"rules": "rule-based: argued from the figures by arithmetic, no language model", "llm": "language model"}
-    facts.add_row("debate", "; ".join(spoke[engine] for engine in engines) or "nobody was ranked high enough")
+    fell = sum(debate["fell_back"] is not None for debate in run["debates"])
+    instead = f"; [yellow]in {fell} of {len(run['debates'])} a model was to speak[/]" if fell else ""
+    said = "; ".join(spoke[engine] for engine in engines) or "nobody was ranked high enough"
+    facts.add_row("debate", said + instead)
     mended = sum(note["count"] for note in run["notes"])
     if mended:
         facts.add_row("data notes", f"[dim]{mended:,} rows mended, dropped or doubted; 'audit show' lists them[/]")
@@ -159,10 +162,13 @@ def argument(debate: Document) -> RenderableType:
     verdict = (
         f"verdict {toned(debate['verdict'])} · confidence {debate['confidence']:.2f} · vol view {debate['vol_view']}"
     )
-    fell = f" · [yellow]fell back to rules: {_escaped(debate['fell_back'])}[/]" if debate["fell_back"] else ""
+    asides = [f"[yellow]rules spoke for the model: {_escaped(debate['fell_back'])}[/]"] if debate["fell_back"] else []
+    asides += ["[dim]masked[/]"] if debate["masked"] else []
+    asides += [f"[dim]{debate['stopped']}[/]"] if debate["stopped"] and debate["engine"] == "llm" else []
+    lines = [" · ".join(asides)] if asides else []
     return Panel(
-        Group(table, Text.from_markup(f"[dim]{_escaped(debate['thesis'])}[/]")), title=f"[bold]{debate['ticker']}[/] {verdict}{fell}",
-        title_align="left", border_style="dim", box=box.ROUNDED,
+        Group(*map(Text.from_markup, lines), table, Text.from_markup(f"[dim]{_escaped(debate['thesis'])}[/]")),
+        title=f"[bold]{debate['ticker']}[/] {verdict}", title_align="left", border_style="dim", box=box.ROUNDED,
     )  # fmt: skip
 
 

@@ -50,6 +50,8 @@ def _title(told: Document) -> str:
 
 def _rows(told: Document, *, in_full: bool) -> Iterator[tuple[str, RenderableType | str]]:
     yield "signals", _signals(told, in_full=in_full)
+    for key, lesson in told["lessons"].items():
+        yield "learned", f"{key} [dim]{_escaped(lesson['text'])}[/]"
     for memory in told["memories"]:
         yield "recalled", f"[dim]{_escaped(memory['text'])} alike {memory['similarity']:.2f}[/]"
     if told["debate"]:

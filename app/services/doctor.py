@@ -1,5 +1,6 @@
 """`desk doctor`: is everything there that the desk needs, and if not, what to do about it."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -9,30 +10,23 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from app.clock import WallClock
+from app.services.findings import Finding, Standing
 from app.services.health import disk
+from app.services.sources import text_sources
 from app.settings import Environment
 from app.wiring import Configuration, configuration
 from domain.errors import DeskError
-from domain.record import Record
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 PYTHONS = ((3, 11), (3, 13))
 FEW_CORES = 2
 HORIZON_WARN = timedelta(days=365)
 APPEND_ONLY = ("decision_log", "seals")
-
-Standing = Literal["ok", "warn", "fail"]
-
-
-class Finding(Record):
-    """One thing looked at. `remedy` says what to do unless it is ok."""
-
-    area: str
-    name: str
-    status: Standing
-    detail: str
-    remedy: str = ""
 
 
 async def examine(environment: Environment, now: datetime) -> tuple[Finding, ...]:
@@ -40,7 +34,9 @@ async def examine(environment: Environment, now: datetime) -> tuple[Finding, ...
     found = [*machine(environment)]
     config = _configuration(environment, found)
     found += [*calendar(now), *credentials(environment)]
-    found += await _database(environment)
+    if config is not None:
+        found += await asyncio.to_thread(text_sources, environment, config.sentiment, WallClock())
+    found += await _database(environment, config)
     if config is not None:
         found += await feeds(config)
     return tuple(found)
@@ -172,8 +168,8 @@ def _home(home: Path) -> Finding:
     return Finding(area="machine", name="DESK_HOME", status="ok", detail=f"{home} can be written")
 
 
-async def _database(environment: Environment) -> list[Finding]:
-    from memory.engine import open_database
+async def _database(environment: Environment, config: Configuration | None) -> list[Finding]:
+    from memory.engine import connected, open_database
 
     url, admin_url = environment.desk_database_url, environment.desk_database_admin_url
     found: list[Finding] = []
@@ -187,6 +183,9 @@ async def _database(environment: Environment) -> list[Finding]:
                 )
             )
             found += database_findings(database.admin_url, database.pipeline_url, embedded=url is None)
+            if config is not None:
+                async with connected(database.pipeline_url) as engine:
+                    found.append(await verdicts(engine, config))
             found += await switches(database.pipeline_url)
     except DeskError as error:
         remedy = error.remedy or "'desk db start' says more; or set DESK_DATABASE_URL."
@@ -217,6 +216,18 @@ def database_findings(admin_url: str, pipeline_url: str, *, embedded: bool) -> I
             detail=f"the pipeline's role may {', '.join(allowed)}" if allowed else "UPDATE, DELETE, TRUNCATE refused",
             remedy=f"As the owner: REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM desk_pipeline." if allowed else "",
         )  # fmt: skip
+
+
+async def verdicts(engine: "AsyncEngine", config: Configuration) -> Finding:
+    """Whether the debate of the default feed still comes to what it used to."""
+    from app.services.verdicts import alarm_of, drifts, summary_of
+
+    found = await drifts(engine, config.desk.feed, config.debate.alarm)
+    alarm = alarm_of(found)
+    return Finding(
+        area="debate", name="verdicts", status="warn" if alarm else "ok", detail=alarm or summary_of(found),
+        remedy="What changed – prompts, models, signals? 'desk debate ablate' tells which." if alarm else "",
+    )  # fmt: skip
 
 
 async def switches(pipeline_url: str) -> tuple[Finding, ...]:
@@ -285,7 +296,6 @@ async def _cboe(config: Configuration) -> Finding:
         return _feed("cboe", "not asked: it is not the default feed")
     from contextlib import AsyncExitStack
 
-    from app.clock import WallClock
     from app.wiring import market_feed
 
     clock: Any = WallClock()

@@ -9,11 +9,13 @@ from typing import Literal
 from agents.registry import ANALYSTS
 from app.documents import plain
 from app.services.journal import Journal
+from app.services.verdicts import alarm_of, drifts, summary_of
 from app.wiring import Configuration, Desk
 from domain.errors import DeskError, FeedDown, MachineError, StorageFull
 from domain.record import Instant, Record
 from domain.risk import TradingState
 from domain.signals import MetaValue
+from feeds.news.join import notes_of
 from memory.switches import SwitchBoard
 
 PATIENCE_S = 3.0
@@ -118,6 +120,8 @@ async def _stored(desk: Desk, journal: Journal) -> dict[str, Component]:
         "feed": _feed(desk, journal),
         "broker": _broker(desk, journal),
         "debate": _debate(desk, journal),
+        **collected(journal),
+        "verdicts": await _verdicts(desk),
         "trading": trading(board),
         "audit": Component(
             status="ok",
@@ -174,6 +178,39 @@ def _debate(desk: Desk, journal: Journal) -> Component:
         detail=f"{desk.debate_engine} gave way to the rules in run {found.run_id}: {reasons}",
         numbers={"fell_back": sum(found.fallbacks.values()), "debates": found.debates},
     )
+
+
+def collected(journal: Journal) -> dict[str, Component]:
+    """The last round over the crowd's sources and over the news services; nothing for what is not collected."""
+    found = {}
+    if (visit := journal.visit) is not None:
+        numbers: dict[str, MetaValue] = {f"{each.source}_items": each.items for each in visit.harvests}
+        said = "; ".join(f"{note.subject}: {note.detail}" for note in visit.troubles)
+        names = ", ".join(each.source for each in visit.harvests)
+        found["social"] = _round(f"visited {names}", said, numbers | {"visited_at": _text(visit.at)})
+    if (delivery := journal.delivery) is not None:
+        numbers = {f"{each.provider}_{word}": value for each in delivery.reports
+                   for word, value in (("state", each.state), ("new", each.new))}  # fmt: skip
+        said = "; ".join(f"{note.subject}: {note.detail}" for each in delivery.reports for note in notes_of(each))
+        names = ", ".join(each.provider for each in delivery.reports)
+        found["news"] = _round(f"asked {names}", said, numbers | {"asked_at": _text(delivery.at)})
+    for name, why in journal.collecting_trouble.items():
+        found[name] = _round("", f"the last round failed: {why}", found[name].numbers if name in found else {})
+    return found
+
+
+def _round(done: str, trouble: str, numbers: dict[str, MetaValue]) -> Component:
+    return Component(status="warn" if trouble else "ok", detail=trouble or done, numbers=numbers)
+
+
+async def _verdicts(desk: Desk) -> Component:
+    """Whether the debate still comes to what it used to."""
+    found = await drifts(desk.engine, desk.account, desk.configuration.debate.alarm)
+    alarm = alarm_of(found)
+    numbers: dict[str, MetaValue] = {
+        f"{name}_{shift.verdict}": round(shift.recent, 3) for name, drift in found.items() for shift in drift.shifts
+    }
+    return Component(status="warn" if alarm else "ok", detail=alarm or summary_of(found), numbers=numbers)
 
 
 def _text(at: datetime | None) -> str | None:

@@ -3,13 +3,17 @@
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.documents import plain
 from app.scheduler import Slot
 from app.wiring import Desk
 from domain.errors import MachineError
 from domain.record import Instant, Record
+
+if TYPE_CHECKING:
+    from app.services.social import Visit
+    from feeds.news.wire import Report
 
 KEPT_ENTRIES = 200
 
@@ -42,6 +46,14 @@ class RunFindings(Record):
     durations_ms: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """One round over the news services."""
+
+    at: datetime
+    reports: "tuple[Report, ...]"
+
+
 @dataclass
 class Journal:
     """State of one server process."""
@@ -59,6 +71,9 @@ class Journal:
     faults: int = 0  # rounds in a row
     failing: dict[str, float] = field(default_factory=dict)  # run → monotonic second of its first fault
     order_trouble: str | None = None  # why approved orders wait
+    visit: "Visit | None" = None  # the last round over the crowd's sources
+    delivery: Delivery | None = None  # the last round over the news services
+    collecting_trouble: dict[str, str] = field(default_factory=dict)  # "social", "news": why the latest round failed
     watched: float | None = None  # monotonic second of the last look at the account between runs
     restrained: str | None = None  # why that look found trading restrained
     jumps: int = 0

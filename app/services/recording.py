@@ -162,6 +162,9 @@ class RecordedMemories:
         """The recorded memories of the ticker."""
         return self.memories.get(composite.ticker, ())
 
+    async def learn(self, *_: object) -> None:
+        """Done already."""
+
     async def remember(self, *_: object) -> None:
         """Done already."""
 

@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from app.debaters import replayed_engine
 from app.services.comparison import ABSENT, Difference, Verdict, differences, verdict
 from app.services.recording import (
     Collected,
@@ -16,7 +17,7 @@ from app.services.recording import (
     recording_of,
 )
 from app.versions import versions
-from app.wiring import Desk, replayed_engine
+from app.wiring import Desk
 from domain.errors import MachineError, TamperError, UsageError
 from domain.record import Record
 from graph.deps import Deps, PricedSnapshots

@@ -87,7 +87,7 @@ async def execute(desk: Desk, request: RunRequest, timings: Timings, control: "R
     async with desk.runs.run_lock(request.run_id), durable_graph(desk.database) as graph:
         await desk.runs.begin(request)
         await expire_lapsed(desk, request.as_of)
-        deps = desk.deps(timings)
+        deps = desk.deps(timings, told=timings.spoke)
         try:
             state = await run_graph(graph, request, deps, control)
         except UsageError as error:  # asked for what cannot be had: going on with it would end the same way

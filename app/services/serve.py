@@ -18,6 +18,7 @@ import structlog
 from app.clock import WallClock
 from app.progress import Timings
 from app.scheduler import due_slot, next_slot, start_of_day
+from app.services.collecting import collecting
 from app.services.journal import Journal, Outcome, RunEntry, findings_of
 from app.services.order_work import work_orders
 from app.services.runs import execute, new_request
@@ -46,10 +47,11 @@ async def serve(opened: Opened, journal: Journal, stop: Stop) -> None:
             async with opened() as desk:
                 _begin(desk, journal)
                 try:
-                    await resume(desk, journal, stop)
-                    while not stop.asked:
-                        await work(desk, journal, stop)
-                        await stop.wait(_pause(desk, journal))
+                    async with collecting(desk, journal, stop):
+                        await resume(desk, journal, stop)
+                        while not stop.asked:
+                            await work(desk, journal, stop)
+                            await stop.wait(_pause(desk, journal))
                 finally:
                     journal.desk = None
         except MachineError as error:

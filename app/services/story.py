@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from domain.audit import AuditRow
 from domain.contract import Leg
+from domain.experience import Lesson
 from domain.order import Candidate, Fill, LegFill, Sizing, StagedOrder
 from domain.record import Record
 from domain.signals import SOURCES
@@ -47,7 +48,7 @@ def documented(value: Any) -> Any:
 @lru_cache(maxsize=1)
 def _money() -> frozenset[str]:
     """Names of all fields that hold `Decimal` in what a run logs, and the picture's NLV."""
-    kinds: tuple[type[Record], ...] = (Leg, Candidate, Sizing, StagedOrder, LegFill, Fill)
+    kinds: tuple[type[Record], ...] = (Leg, Candidate, Sizing, StagedOrder, LegFill, Fill, Lesson)
     fields = [item for kind in kinds for item in kind.model_fields.items()]
     return frozenset(
         {"nlv"} | {name for name, field in fields if Decimal in (field.annotation, *get_args(field.annotation))}
@@ -83,6 +84,7 @@ def tale_of(steps: Steps, ticker: str) -> Document:
         "abstentions": [item for reading in (*readings, *whole) if reading for item in reading["abstentions"]],
         "composite": steps.of("aggregate", "composite", ticker),
         "rank": next((item for item in ranking if item["ticker"] == ticker), None),
+        "lessons": steps.keyed("recall", "lesson", ticker),
         "memories": steps.of("recall", "memories", ticker) or [],
         "debate": steps.of("debate", "debate", ticker),
         "thesis": steps.of("risk_gate", "thesis", ticker),

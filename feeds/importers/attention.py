@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from domain.market import DataNote, Post, mentions
+from domain.market import FORUM, DataNote, Post, hourly_mentions, hourly_tone, mentions
 from domain.sessions import next_midnight_known_at
 from domain.units import Days, Floats, from_datetime64
 from feeds.importers.imported import Imported, StoredSeries
 from feeds.importers.market_series import history
 from feeds.importers.table import RawTable
+from signals.social.velocity import stuck
 
 _DAY = timedelta(days=1)
 
@@ -52,19 +53,52 @@ def read_top_mentions(table: RawTable) -> Imported:
 
 
 def read_hourly_activity(table: RawTable) -> Imported:
-    """`hour, ..., cnt_gme_post, cnt_gme_comments, ...`: gathered into GME mentions a day.
+    """`hour, cnt_all_post, cnt_gme_post, cnt_gme_comments, avg_gme_post_pos, avg_gme_post_neg, ...`: posts an hour of
+    the forum and about GME, their tone, and GME mentions a day.
 
-    The file's hourly prices are forward-filled over nights and are left out.
+    Hours in which the forum's count stands still were not counted, but filled with the last value. The file's hourly
+    prices are forward-filled over nights and are left out.
     """
-    hours = table.instants("hour")
-    counts = table.numbers("cnt_gme_post") + table.numbers("cnt_gme_comments")
+    hours = table.instants("hour").astype("datetime64[s]")
+    posts, comments = table.numbers("cnt_gme_post"), table.numbers("cnt_gme_comments")
+    forum = table.numbers("cnt_all_post")
+    counted = np.isfinite(forum) & np.isfinite(posts) & ~(stuck(np.nan_to_num(forum)) | (forum == 0))
+    good, bad = table.numbers("avg_gme_post_pos"), table.numbers("avg_gme_post_neg")
+    opinion = np.nan_to_num(good + bad)
+    heard = counted & (posts > 0) & (opinion > 0)
+    tone = np.divide(good - bad, opinion, out=np.zeros(len(opinion)), where=opinion > 0)
+    by_hour: list[StoredSeries] = []
+    notes: list[DataNote] = []
+    for name, unit, rows, value in (
+        (hourly_mentions("GME"), "posts an hour", counted, posts),
+        (hourly_mentions(FORUM), "posts an hour", counted, forum),
+        (hourly_tone("GME"), "tone of an hour", heard, tone),
+    ):
+        known = hours[rows] + np.timedelta64(3600, "s")
+        made = history(
+            table,
+            name,
+            unit=unit,
+            basis="hourly activity",
+            day=hours[rows],
+            known_at=known,
+            value=value[rows],
+            notes=notes,
+        )
+        by_hour.append(made)
     unique, where = np.unique(hours.astype("datetime64[D]"), return_inverse=True)
-    totals = np.asarray(np.bincount(where, weights=np.nan_to_num(counts)), dtype=np.float64)
+    totals = np.asarray(np.bincount(where, weights=np.nan_to_num(posts + comments)), dtype=np.float64)
     found = _counts(table, np.full(len(unique), "GME", dtype=object), unique, totals, "hourly activity")
-    note = DataNote(
-        code="prices_left_out", subject=table.name, detail="hourly prices are forward-filled", count=len(hours)
-    )
-    return Imported(series=found.series, notes=(*found.notes, note))
+    notes += [
+        DataNote(
+            code="prices_left_out", subject=table.name, detail="hourly prices are forward-filled", count=len(hours)
+        ),
+        DataNote(
+            code="hours_filled", subject=table.name, detail="hours filled with the last value were left out",
+            count=int((~counted).sum()),
+        ),
+    ]  # fmt: skip
+    return Imported(series=(*by_hour, *found.series), notes=(*notes, *found.notes))
 
 
 def read_gme_posts(table: RawTable) -> Imported:
@@ -106,7 +140,7 @@ def read_wsb_posts(table: RawTable) -> Imported:
     Punctuation and capitals are gone from the text, so the source's own guess of the ticker is kept where it is not a
     common word ("HOLD", "NOW"); what else the text names is tagged when a run collects.
     """
-    from feeds.text import AMBIGUOUS
+    from signals.social.extraction import AMBIGUOUS
 
     stamps = table.instants("timestamp")
     if np.isnat(stamps).any():

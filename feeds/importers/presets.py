@@ -214,10 +214,10 @@ PRESETS: tuple[Preset, ...] = (
         attention.read_top_mentions,
     ),
     Preset(
-        "hourly_activity",
-        "Hourly GME activity",
-        _MIDNIGHT,
-        _columns("hour cnt_gme_post cnt_gme_comments"),
+        "hourly_talk",
+        "Hourly talk of a forum and of GME in it",
+        "the end of the hour; counts by the day: the next 00:00 UTC",
+        _columns("hour cnt_all_post cnt_gme_post cnt_gme_comments avg_gme_post_pos avg_gme_post_neg"),
         attention.read_hourly_activity,
     ),
     Preset(

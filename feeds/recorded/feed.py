@@ -9,6 +9,7 @@ from domain.errors import DataError, UsageError
 from domain.market import (
     DIX,
     FED_FUNDS,
+    FORUM,
     GEX,
     PUT_CALL,
     VIX_FAMILY,
@@ -17,12 +18,14 @@ from domain.market import (
     DataNote,
     MarketData,
     Post,
+    hourly_mentions,
+    hourly_tone,
     iv30,
     mentions,
     option_volume,
     skew25,
 )
-from domain.ports import Clock
+from domain.ports import Clock, SentimentModel
 from domain.sessions import NEW_YORK, is_session, session_on_or_after
 from feeds.calendars import FixedCalendar
 from feeds.library import MarketLibrary
@@ -31,6 +34,7 @@ from feeds.recorded.manifest import Capture
 from feeds.recorded.prices import known_bars
 from feeds.recorded.settings import RecordedSettings
 from feeds.sectors import sectors_of
+from signals.social.extraction import NO_NAMES, NameIndex
 
 INDEX = "SPX"  # its bars and series belong to every picture: regime and benchmark read them
 _MARKET_SERIES = (*VIX_FAMILY, *YIELDS, *PUT_CALL, FED_FUNDS, DIX, GEX)
@@ -48,11 +52,16 @@ class RecordedFeed:
         *,
         settings: RecordedSettings | None = None,
         sectors: Mapping[str, str] | None = None,
+        names: NameIndex = NO_NAMES,
+        sentiment: SentimentModel | None = None,
     ) -> None:
         self._library = library
         self._clock = clock
         self._settings = settings or RecordedSettings()
         self._sectors = dict(sectors or {})
+        self._names = names
+        self._sentiment = sentiment
+        self._read: dict[tuple[frozenset[str], str], tuple[Post, Post]] = {}  # the last picture's: raw, and read
 
     async def universe(self, as_of: datetime) -> tuple[str, ...]:
         """Tickers with a quoted chain at most `max_quote_age_minutes` old."""
@@ -164,15 +173,21 @@ class RecordedFeed:
         return {capture.ticker: capture for capture in ranked}
 
     def _posts(self, as_of: datetime, tickers: Sequence[str]) -> tuple[Post, ...]:
-        from feeds.text import tag_and_score, tickers_in
+        from feeds.text import LEXICON, tag_and_score_all, tickers_in
 
         since = as_of - timedelta(days=self._settings.post_days)
-        wanted = frozenset(tickers)
-        return tuple(
-            tag_and_score(post, wanted)
+        wanted, model = frozenset(tickers), self._sentiment or LEXICON
+        posts = [
+            post
             for post in self._library.posts(since=since, until=as_of)
-            if wanted.intersection(post.tickers) or tickers_in(post.text, wanted)
-        )
+            if wanted.intersection(post.tickers) or tickers_in(post.text, wanted, self._names)
+        ]
+        read = {post.id: kept for post in posts if (kept := self._read.get((wanted, post.id))) and kept[0] == post}
+        new = [post for post in posts if post.id not in read]
+        scored = tag_and_score_all(new, wanted, self._names, model=model)
+        read |= {post.id: (post, reading) for post, reading in zip(new, scored, strict=True)}
+        self._read = {(wanted, name): pair for name, pair in read.items()}
+        return tuple(read[post.id][1] for post in posts)
 
     def _refuse_future(self, as_of: datetime) -> None:
         if as_of.tzinfo is None:
@@ -188,13 +203,15 @@ def _names(tickers: Sequence[str]) -> tuple[str, ...]:
         for ticker in tickers
         for name in (
             mentions(ticker),
+            hourly_mentions(ticker),
+            hourly_tone(ticker),
             iv30(ticker),
             skew25(ticker),
             option_volume(ticker, "call"),
             option_volume(ticker, "put"),
         )
     ]
-    return (*_MARKET_SERIES, *own)
+    return (*_MARKET_SERIES, hourly_mentions(FORUM), *own)
 
 
 def _missing(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TEXT_COLUMNS = ("symbol", "root")
+HOURLY = "an hour"  # end of the unit of a series by the hour, whose `day` holds the hour's beginning
 _REMEDY = "Remove its folder and import the source file again."
 
 
@@ -104,7 +105,9 @@ def read_series(path: Path, names: Sequence[str]) -> tuple[StoredSeries, ...]:
     for name in sorted(set(table["name"].to_pylist())):
         rows = _where(table, "name", name)
         value: Floats = _array(rows, "value")
-        series = Series(name, rows["unit"][0].as_py(), _array(rows, "day"), _array(rows, "known_at"), value)
+        unit = rows["unit"][0].as_py()
+        day = rows["day"].to_numpy().astype("datetime64[s]") if unit.endswith(HOURLY) else _array(rows, "day")
+        series = Series(name, unit, day, _array(rows, "known_at"), value)
         found.append(StoredSeries(series, rows["basis"][0].as_py()))
     return tuple(found)
 

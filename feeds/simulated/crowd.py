@@ -18,7 +18,8 @@ HEADLINE_DAYS = 5
 _HOURS = np.array([4, 3, 2, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 8, 9, 8, 7, 7, 7, 8, 7, 5, 4, 4], dtype=np.float64)
 _AUTHORS = 900
 _OPINIONATED = 0.7
-_SQUEEZE_POSTS = 6.0  # a crowd gathers even around names that few talk about
+_CROWD = 2.0  # multiple of the usual talk beyond which a crowd has gathered ...
+_CROWD_POSTS = 6.0  # ... even around names that few talk about
 
 _OPENERS = (
     "Looking at ${t} again.",
@@ -86,7 +87,7 @@ def post_counts(name: SimulatedName, days: Days, settings: SimulatedSettings) ->
     """Posts that name `name` on each calendar day, shape `(n,)`; `days` must begin at the start of the history."""
     told = events.effects(name, days, settings)
     weekend = (days.astype(np.int64) + 3) % 7 > 4
-    base = np.where(told.squeeze, max(name.posts, _SQUEEZE_POSTS), name.posts)
+    base = np.where(told.mentions > _CROWD, max(name.posts, _CROWD_POSTS), name.posts)
     rate = base * told.mentions * np.where(weekend, 0.5, 1.0)
     return stream(settings.seed, name.ticker, "post counts").poisson(rate).astype(np.float64)
 

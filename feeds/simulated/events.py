@@ -10,9 +10,11 @@ their own, but the whole market has a stress week in every twenty-six and put/ca
 | 0 | quiet | the earnings reaction of week 12 has passed; implied volatility is back to normal |
 | 1 | `iv_cheap` | implied volatility at the bottom of its year, realised unchanged |
 | 2-4 | `trend_up` (week 4) | steady rise with little noise; more call volume, kind posts and headlines |
-| 5 | `iv_rich` | implied volatility at the top of its year, realised unchanged |
-| 6 | `squeeze` | breakout of about 15 %; mentions up to thirtyfold by Wednesday from many authors; calls rich, |
-| | | five times usual, crowded 3-12 % out of the money: by noon more than twice the open interest there |
+| 5 | `iv_rich` | implied volatility at the top of its year, realised unchanged; from Friday on a crowd talks: |
+| | | kind posts, tenfold and more over the weekend, while price and volumes are quiet |
+| 6 | `squeeze` | mentions up to thirtyfold by Wednesday from many authors; volatility stays high; calls rich, five |
+| | | times usual, crowded 3-12 % out of the money: by noon more than twice the open interest there; the |
+| | | price waits until Tuesday, then breaks out by about 15 % until Friday |
 | 7 | quiet | most of the squeeze is given back, mentions fade |
 | 8 | `skew_rich` | puts rich: the smile's tilt far below its history |
 | 9-10 | `trend_down` (week 10) | steady fall, more puts, sour posts and headlines |
@@ -67,7 +69,7 @@ class Week:
     calls: float = 1.0  # multiple of call volume
     puts: float = 1.0
     mentions: tuple[float, ...] = (1.0,) * 7  # multiple of posts, Monday to Sunday
-    kind: float = 0.55  # share of opinionated posts and headlines that are favourable
+    kind: float | tuple[float, ...] = 0.55  # share of opinionated posts and headlines that are favourable; by day
 
 
 _RISING = Week(drift=(0.009,) * 5, noise=0.35, calls=1.3, kind=0.65)
@@ -79,15 +81,22 @@ SCRIPT: tuple[Week, ...] = (
     _RISING,
     _RISING,
     Week(Story.TREND_UP, drift=(0.009,) * 5, noise=0.35, calls=1.8, kind=0.8, mentions=(1.5,) * 7),
-    Week(Story.IV_RICH, level=0.65, slope=0.05, mentions=(1.0, 1.0, 1.0, 1.2, 1.5, 2.0, 3.0)),
+    Week(
+        Story.IV_RICH,
+        level=0.65,
+        slope=0.05,
+        kind=(*(0.55,) * 4, *(0.95,) * 3),
+        mentions=(1.0, 1.0, 1.0, 1.5, 10.0, 12.0, 16.0),
+    ),
     Week(
         Story.SQUEEZE,
+        level=0.65,
         rho=0.4,
-        drift=(0.03, 0.05, 0.04, 0.02, 0.01),
+        drift=(0.0, 0.01, 0.05, 0.06, 0.03),
         noise=0.6,
         calls=5.0,
         kind=0.95,
-        mentions=(6.0, 15.0, 30.0, 20.0, 10.0, 5.0, 3.0),
+        mentions=(14.0, 20.0, 30.0, 20.0, 10.0, 5.0, 3.0),
     ),
     Week(drift=(-0.045, -0.035, -0.02, -0.015, -0.015), mentions=(2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0)),
     Week(Story.SKEW_RICH, rho=-0.85),
@@ -210,5 +219,5 @@ def _tables() -> dict[str, Floats]:
     tables["drift"] = np.array([(*week.drift, 0.0, 0.0) for week in SCRIPT])
     tables["mentions"] = np.array([week.mentions for week in SCRIPT])
     for share in ("noise", "calls", "puts", "kind"):
-        tables[share] = np.array([(getattr(week, share),) * 7 for week in SCRIPT])
+        tables[share] = np.array([np.broadcast_to(getattr(week, share), 7) for week in SCRIPT])
     return tables

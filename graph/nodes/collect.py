@@ -30,6 +30,8 @@ async def collect(state: RunState, deps: Deps) -> Done:
             raise UsageError(
                 f"The {market.feed} feed knows none of {', '.join(run.watchlist)}.", remedy="Check the names."
             )
+        if deps.reasons is not None:
+            market = await deps.reasons.read(run.run_id, market)
         desk = await deps.desk.context(run.as_of, market)
         desk = await deps.desk.restrain(desk, _restraints(desk, run.as_of, deps))
         stored = await deps.snapshots.put(MarketSnapshot(market=market, desk=desk))

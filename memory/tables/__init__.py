@@ -6,13 +6,15 @@ from memory.tables.book import CashFlowTable, NlvTable, SettlementTable
 from memory.tables.excursions import ExcursionTable
 from memory.tables.hedging import HedgeDebitTable, HedgeLimitTable, HedgeMonthTable
 from memory.tables.orders import FillTable, OrderEventTable, OrderTable, OutboxTable
-from memory.tables.recall import MemoryTable
+from memory.tables.recall import MemoryFeedbackTable, MemoryTable, MemoryVectorTable
 from memory.tables.runs import ModelCallTable, RegimeTable, RunTable, SignalTable
 from memory.tables.snapshots import SnapshotTable
+from memory.tables.social import BookmarkTable, ItemTable, MentionTable, SightingTable, VelocityTable
 from memory.tables.switches import SwitchTable
 
 __all__ = [
     "Base",
+    "BookmarkTable",
     "CashFlowTable",
     "DecisionTable",
     "ExcursionTable",
@@ -20,7 +22,11 @@ __all__ = [
     "HedgeDebitTable",
     "HedgeLimitTable",
     "HedgeMonthTable",
+    "ItemTable",
+    "MemoryFeedbackTable",
     "MemoryTable",
+    "MemoryVectorTable",
+    "MentionTable",
     "ModelCallTable",
     "NlvTable",
     "OrderEventTable",
@@ -30,7 +36,9 @@ __all__ = [
     "RunTable",
     "SealTable",
     "SettlementTable",
+    "SightingTable",
     "SignalTable",
     "SnapshotTable",
     "SwitchTable",
+    "VelocityTable",
 ]

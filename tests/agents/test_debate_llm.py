@@ -369,13 +369,13 @@ async def test_a_tampered_reply_in_the_record_does_not_pass_for_an_answer(llm_se
 
 async def test_breaker_opens_after_failures_in_a_row_and_later_debates_go_straight_to_the_rules(llm_server):
     server = llm_server({"*": [status(500)]})
-    desk = Desk(server, models={"breaker_failures": 3, "attempts": 1, "retry_wait_seconds": 0.0})
+    desk = Desk(server, models={"breaker_failures": 2, "attempts": 1, "retry_wait_seconds": 0.0})
     await desk.debate(ticker="SPY")
     await desk.debate(ticker="QQQ")
     made = len(server.requests)
     third = await desk.debate(ticker="IWM")
     assert third.fell_back == "bull round 1: breaker_open"
-    assert len(server.requests) == made == 4
+    assert len(server.requests) == made == 2
     assert (await Desk(None, desk.record).debate(ticker="IWM")) == third
 
 

@@ -1,7 +1,6 @@
 """Breaker, purse and gateway: what is not spent, not asked and not leaked."""
 
 import asyncio
-from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -15,7 +14,6 @@ from domain.errors import DatabaseDown
 from tests.support.debate_cases import MemoryModelRecord, debate_settings
 from tests.support.llm_server import says, status
 
-DAY = date(2026, 11, 20)
 SETTINGS = debate_settings().models
 
 
@@ -52,8 +50,8 @@ def _settings(**budget) -> ModelSettings:
     return debate_settings({"budget": limits, "max_output_tokens": 1000}).models
 
 
-async def _reserve(purse, model="gpt-4.1", run="run-1", day=DAY):
-    return await purse.reserve(run_id=run, day=day, model=model, text="x" * 1998)
+async def _reserve(purse, model="gpt-4.1", run="run-1", agent="bull"):
+    return await purse.reserve(run_id=run, agent=agent, model=model, text="x" * 1998)
 
 
 async def test_a_reservation_holds_the_most_the_call_can_cost():
@@ -105,10 +103,10 @@ async def test_a_database_that_fails_while_reserving_leaves_nothing_held():
     class Down(MemoryModelRecord):
         down = True
 
-        async def spent(self, *, run_id, day):
+        async def spent(self, *, run_id, agent):
             if self.down:
                 raise DatabaseDown("gone")
-            return await super().spent(run_id=run_id, day=day)
+            return await super().spent(run_id=run_id, agent=agent)
 
     record = Down()
     purse = Purse(_settings(run_usd="0.010"), record)
@@ -175,7 +173,7 @@ async def test_an_answer_without_a_token_count_is_charged_by_estimate(llm_server
     server = llm_server({"bull": [says({"arguments": []}, usage=None)]})
     gateway = ModelGateway(SETTINGS, api_key=SecretStr("k"), base_url=server.url)
     record = MemoryModelRecord()
-    question = Question(run_id="r", day=DAY, ticker="SPY", role="bull", round=1, model="gpt-4.1-mini")
+    question = Question(run_id="r", ticker="SPY", role="bull", round=1, model="gpt-4.1-mini")
     prompt = Rendered(system="s", user='<debate ticker="SPY"/>', reference="bull@1", sha256="0" * 64)
     answer = await RecordedModels(SETTINGS, gateway, record).ask(question, Turn, lambda _: prompt)
     await gateway.aclose()
@@ -183,6 +181,21 @@ async def test_an_answer_without_a_token_count_is_charged_by_estimate(llm_server
     call = record.calls["r", "SPY/bull/1/1"]
     assert call.input_tokens > 100
     assert call.output_tokens == estimate_tokens('{"arguments": []}')
+
+
+async def test_a_server_that_was_never_reached_costs_nothing_and_is_tried_again():
+    from agents.debate.shapes import Turn
+    from agents.models.calls import Question, RecordedModels
+    from prompts.library import Rendered
+
+    gateway = ModelGateway(SETTINGS, api_key=SecretStr("k"), base_url="http://127.0.0.1:9/v1")
+    record = MemoryModelRecord()
+    question = Question(run_id="r", ticker="SPY", role="bull", round=1, model="gpt-4.1-mini")
+    prompt = Rendered(system="s", user="u", reference="bull@1", sha256="0" * 64)
+    answer = await RecordedModels(SETTINGS, gateway, record).ask(question, Turn, lambda _: prompt)
+    await gateway.aclose()
+    assert (answer.error, len(answer.keys)) == ("no_connection", 3)
+    assert [(call.input_tokens, call.cost_usd) for call in record.calls.values()] == [(0, 0.0)] * 3
 
 
 async def test_cancelling_a_debate_gives_its_money_back(llm_server):
@@ -195,7 +208,7 @@ async def test_cancelling_a_debate_gives_its_money_back(llm_server):
             await asyncio.sleep(30)
 
     models = RecordedModels(_settings(run_usd="0.010"), Slow(), MemoryModelRecord())
-    question = Question(run_id="r", day=DAY, ticker="SPY", role="bull", round=1, model="gpt-4.1-mini")
+    question = Question(run_id="r", ticker="SPY", role="bull", round=1, model="gpt-4.1-mini")
     prompt = Rendered(system="s", user="u", reference="bull@1", sha256="0" * 64)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(models.ask(question, Turn, lambda _: prompt), 0.02)
@@ -204,7 +217,14 @@ async def test_cancelling_a_debate_gives_its_money_back(llm_server):
 
 async def test_nothing_answers_at_all():
     gateway = ModelGateway(SETTINGS, api_key=SecretStr("k"), base_url="http://127.0.0.1:9/v1")
-    assert (await gateway.ask(REQUEST)).error == "connection"
+    assert (await gateway.ask(REQUEST)).error == "no_connection"
+    await gateway.aclose()
+
+
+async def test_a_fault_that_the_clients_authors_did_not_foresee_is_a_failure_like_any_other():
+    """Exits are staged behind the debate: not even a bug of a library may end the run."""
+    gateway = ModelGateway(SETTINGS, api_key=SecretStr("k"), base_url="http://127.0.0.1:99999/v1")
+    assert (await gateway.ask(REQUEST)).error.startswith("unforeseen_")
     await gateway.aclose()
 
 

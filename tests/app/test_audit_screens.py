@@ -43,6 +43,7 @@ TALE = {
     "abstentions": [{"source": "social", "code": "too_few_texts", "ticker": "SPY"}],
     "composite": None,
     "rank": None,
+    "lessons": {},
     "memories": [{"text": "SPY on 2025-01-02: bull", "similarity": 0.91}],
     "debate": DEBATE,
     "thesis": {

@@ -15,7 +15,8 @@ from app.cli import app
 from app.cli.outcome import guarded
 from app.clock import WallClock
 from app.screens.doctor import show_findings
-from app.services.doctor import Finding, calendar, credentials, database_findings, examine, feeds, machine, switches
+from app.services.doctor import calendar, credentials, database_findings, examine, feeds, machine, switches
+from app.services.findings import Finding
 from app.settings import Environment
 from app.wiring import configuration
 from domain.risk import Restraint, TradingState

@@ -59,7 +59,7 @@ async def test_a_fresh_desk_is_well_and_names_every_component(ask):
     assert (answer.status_code, told["status"], told["at"]) == (200, "ok", "2026-11-20T14:30:00Z")
     assert set(told["components"]) == {
         "analyst_flow", "analyst_social", "analyst_technical", "analyst_vol_surface", "audit", "broker", "clock",
-        "database", "debate", "disk", "feed", "scheduler", "trading",
+        "database", "debate", "disk", "feed", "scheduler", "trading", "verdicts",
     }  # fmt: skip
     assert told["components"]["scheduler"]["numbers"]["next_slot"] == "2026-11-20T09:35"
     assert told["components"]["scheduler"]["numbers"]["next_at"] == "2026-11-20T14:35:00Z"

@@ -214,7 +214,8 @@ async def test_large_is_refused_for_an_order_that_does_not_need_it(desk, staged)
 
 
 async def stage_hedge(desk, units=11):
-    """A hedge on a cheap underlying: beyond ten contracts, within every other limit."""
+    """A hedge on a cheap underlying, with a budget to pay it: beyond ten contracts, within every other limit."""
+    await desk.hedging.set_limit(Decimal(2_500), at=OPENING, actor="ann", reason="eleven contracts")
     return await stage_opening(
         desk, units=units, ticker="PFE", doctor=lambda found: found.model_copy(update={"purpose": "hedge"})
     )

@@ -6,7 +6,7 @@ import pytest
 
 from app.cli.outcome import guarded
 from app.cli.root import app
-from app.settings import DeskSettings, Environment, load, read_yaml
+from app.settings import DeskSettings, Environment, load, read_yaml, shipped_config
 from app.wiring import chosen_engine, configuration
 from domain.errors import ConfigError
 from risk.settings import RiskSettings
@@ -52,6 +52,13 @@ def test_an_overlay_changes_only_the_keys_it_names(own):
         ("feeds", "cbeo: {}\n", ["feeds.yaml", "unknown key 'cbeo'", "cboe"]),
         ("signal", "rank: {top_n: 5}\n", ["signal.yaml", "no configuration file", "signals.yaml"]),
         ("desk", "just a sentence\n", ["keys and values"]),
+        ("desk", "debate_timeout_s: 150\n", ["150 s (debate_seconds)", "debate_timeout_s", "exits"]),
+        ("debate", "models: {reader: m, timeout_seconds: 120}\n", ["(timeout_seconds)", "below node_timeout_s"]),
+        (
+            "debate",
+            "models: {providers: {local: {url: '127.0.0.1:11434', models: [m]}}}\n",
+            ["debate.yaml", "models.providers.local.url", "no address of a server"],
+        ),
         ("desk", "feed: [\n", ["not readable YAML"]),
         ("risk_matrix", "hard: {contracts_per_order: 50}\n", ["risk_matrix.yaml", "hard.contracts_per_order", "10"]),
         ("risk_matrix", "hard: {naked_short_options: 1}\n", ["hard.naked_short_options"]),
@@ -137,3 +144,20 @@ def test_what_is_in_force_can_be_shown(own, capsys, arguments):
     assert "09:40:00" in shown
     if "--json" in arguments:
         assert json.loads(shown)["desk"]["schedule"]["times"] == ["09:40:00"]
+
+
+def test_every_configuration_file_is_shown(own, capsys):
+    own()
+    assert guarded(app, ["config", "show", "--json"]) == 0
+    shown = set(json.loads(capsys.readouterr().out))
+    called = {"position_rules": "positions", "risk_matrix": "risk"}
+    files = {path.stem for path in shipped_config().glob("*.yaml")} - {"columns.example"}
+    assert {called.get(name, name) for name in files} <= shown
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:11434/v1", "ftp://models", "http://127.0.0.1:99999/v1", "http://[bad"])
+def test_an_endpoint_that_nothing_can_be_sent_to_is_a_fault_of_the_environment(own, monkeypatch, url):
+    own()
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    with pytest.raises(ConfigError, match="OPENAI_BASE_URL"):
+        configuration()

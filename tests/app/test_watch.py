@@ -1,5 +1,6 @@
 """A live account is looked at between runs: what is found restrains it at once, and is lifted when it is gone."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -72,7 +73,9 @@ async def test_a_day_beyond_its_loss_restrains_although_no_run_was_due_and_survi
     assert (await look(holding)).trading_state is TradingState.REDUCING
     told, reason = await state(replace(holding))
     assert told is TradingState.REDUCING
-    assert reason.startswith("daily loss: 50.")
+    lost = re.match(r"daily loss: ([\d.]+)% of the baseline \(200,000\.00 USD\) is lost", reason)
+    assert lost
+    assert float(lost[1]) == pytest.approx(50, abs=0.1)  # NLV is about what the account began with
 
 
 async def test_only_a_live_account_is_watched_in_session_hours_once_a_minute_and_told_once(

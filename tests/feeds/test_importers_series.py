@@ -52,7 +52,6 @@ def not_before(known: Instants, instant: str) -> bool:
         ("put.csv", "month_end,PUT,BXM\n2021-12-31,2000,1500\n", "2021-12-31T21:15"),
         ("m.csv", "ticker,date,mentions,mention_rank,sentiment\nTSLA,2024-07-05,9,1,0\n", "2024-07-06T00:00"),
         ("t.csv", "date,rank,ticker,mentions,upvotes\n2026-07-05,1,NA,9,1\n", "2026-07-06T00:00"),
-        ("h.csv", "hour,cnt_gme_post,cnt_gme_comments\n2021-01-28 13:00:00,4,5\n", "2021-01-29T00:00"),
         ("LCID_w.csv", "week,interest\n2021-01-03,<1\n", "2021-01-10T00:00"),
         ("tesla_m.csv", "month,interest,x\n2020-02-01,3,1\n", "2020-03-01T00:00"),
     ],

@@ -68,7 +68,7 @@ def test_backwardation_is_in_the_quotes_of_its_name_and_not_in_the_index(week: t
     assert front < 1.1 * back
 
 
-def test_the_squeeze_has_a_crowd_calls_and_a_breakout(week: tuple[MarketData, dict[Story, str]]):
+def test_the_squeeze_has_a_crowd_and_calls(week: tuple[MarketData, dict[Story, str]]):
     data, stories = week
     ticker = stories[Story.SQUEEZE]
     mentioned = data.series[mentions(ticker)].value
@@ -76,14 +76,29 @@ def test_the_squeeze_has_a_crowd_calls_and_a_breakout(week: tuple[MarketData, di
     recent = [post for post in data.posts if post.tickers == (ticker,)][-60:]
     assert len({post.author for post in recent}) > 40
     assert np.mean([post.sentiment for post in recent if post.sentiment is not None]) > 0.3
-    chain, bars = data.chains[ticker], data.bars[ticker]
+    chain = data.chains[ticker]
     crowded = chain.is_call & (chain.volume > 2 * chain.open_interest) & (chain.volume > 200)
     assert crowded.sum() >= 3
     assert np.median(chain.strike[crowded]) > 0.97 * chain.spot
     assert data.series[option_volume(ticker, "call")].value[-1] > 3 * np.median(
         data.series[option_volume(ticker, "call")].value[-60:]
     )
-    assert chain.spot > bars.close[-22:-3].max()
+
+
+@pytest.mark.parametrize("wednesday", [date(2025, 3, 12), date(2025, 5, 14), date(2025, 10, 22)], ids=str)
+async def test_the_crowd_of_a_squeeze_comes_days_before_its_price(feed: SimulatedFeed, wednesday: date):
+    (ticker, *_) = planted(wednesday, SETTINGS)[Story.SQUEEZE]
+    friday, tuesday, end = (wednesday + timedelta(days=days) for days in (-5, -1, 2))
+    talking = await feed.gather(new_york(friday, time(15, 30)), [ticker, "SPY"])
+    own = [post for post in talking.posts if post.tickers == (ticker,)]
+    today = [post for post in own if post.published_at > talking.as_of - timedelta(days=1)]
+    before = (len(own) - len(today)) / 7
+    assert len(today) > 4 * before
+    assert np.mean([post.sentiment for post in today if post.sentiment is not None]) > 0.3
+    bars = (await feed.gather(new_york(end, time(16, 0)), [ticker, "SPY"])).bars[ticker]
+    close = dict(zip(bars.day.tolist(), bars.close.tolist(), strict=True))
+    quiet = abs(np.log(close[tuesday] / close[friday]))
+    assert np.log(close[end] / close[tuesday]) > max(0.08, 3 * quiet)
 
 
 def test_trends_are_steady_and_opposed(week: tuple[MarketData, dict[Story, str]]):

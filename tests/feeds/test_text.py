@@ -45,13 +45,14 @@ def test_a_very_long_post_is_cut():
     ("text", "found"),
     [
         ("GME to the moon", ("GME",)),
-        ("$gme and $a", ("A", "GME")),
+        ("$gme and $A, but $a is no cashtag", ("A", "GME")),
         ("IT is ALL about DD and YOLO", ()),
         ("$IT, $ALL!", ("ALL", "IT")),
         ("A share of F", ()),
         ("it cost $5 and $GMEX", ()),
         ("I said SPY, not SPYING", ("SPY",)),
-        ("gme", ()),
+        ("gme", ("GME",)),  # a text without a capital: small letters are all it has
+        ("Watch gme", ()),
         ("I bought $GME. And $brk.b.", ("BRK.B", "GME")),
         ("BUY GME NOW BEFORE IT IS GONE", ()),
         ("BUY $GME NOW BEFORE IT IS GONE", ("GME",)),
@@ -85,3 +86,8 @@ def test_scoring_keeps_known_tickers_adds_those_in_the_text_and_names_the_model(
 def test_a_headline_without_words_has_no_sentiment_rather_than_zero():
     headline = Headline(id="1", source="wire", published_at=NOW, known_at=NOW, text="2026 – 12.5", tickers=("GME",))
     assert tag_and_score(headline).sentiment is None
+
+
+def test_mark_up_in_wide_letters_is_mark_up():
+    """The trap: stripping tags before NFKC turns ＜b＞ into one."""
+    assert clean("a ＜script＞bad＜/script＞ end &lt;b&gt;bold&lt;/b&gt;") == "a bad end bold"

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from agents.debate.llm import LlmEngine
 from agents.models.gateway import ModelGateway
-from app.wiring import rules_engine
+from app.debaters import rules_engine
 from domain.debate import Verdict
 from domain.market import Headline, MarketData, Post
 from domain.signals import SOURCES
@@ -147,10 +147,12 @@ async def test_a_hostile_post_changes_nothing_but_the_social_reading_of_its_own_
             assert poisoned.audit.of(source)[key] == said
     assert poisoned.audit.of("social")["JPM", "reading"] != whole.audit.of("social")["JPM", "reading"]
     for ticker in ("SPY", "XOM"):
-        assert (
-            poisoned.audit.of("social")[ticker, "reading"]["signals"]
-            == (whole.audit.of("social")[ticker, "reading"]["signals"])
-        )
+        # figures may tell of one post more in the forum as a whole; what is claimed may not change
+        claims = [
+            [(s.edge_type, s.direction, s.conviction) for s in world.audit.of("social")[ticker, "reading"]["signals"]]
+            for world in (whole, poisoned)
+        ]
+        assert claims[0] == claims[1]
         for node, kind in (("aggregate", "composite"), ("debate", "debate")):
             assert poisoned.audit.of(node)[ticker, kind] == whole.audit.of(node)[ticker, kind]
     clean, dirty = (w.audit.of("aggregate")["JPM", "composite"] for w in (whole, poisoned))

@@ -127,8 +127,21 @@ def bars(close, known_at):
     )  # fmt: skip
 
 
-async def test_expiry_is_settled_at_the_close_once_that_is_known_and_stays_settled(desk, store):
-    await open_position(store)
+def cited_by(opening):
+    """The signals that the order's thesis cites: the technical source for the trade, the flow source against it."""
+    sides = {"technical": Direction.BULLISH, "flow": Direction.BEARISH}
+    for name in opening.thesis.signal_ids:
+        source, ticker, rest = name.split("/")
+        yield Signal(
+            id=name, source=source, ticker=ticker, direction=sides[source], conviction=0.6,
+            edge_type=rest.split("@")[0], timestamp=NOON,
+            metadata={"horizon_days": 20, "half_life_days": 5, "evidence": ()},
+        )  # fmt: skip
+
+
+async def test_expiry_is_settled_at_the_close_once_that_is_known_and_stays_settled(desk, store, engine):
+    opening = await open_position(store)
+    await published(engine, *cited_by(opening))
     close = expiry_instant(EXPIRY, am_settled=False)
     known = close + HOUR / 4
     history = {"SPY": bars(585.0, known)}
@@ -138,7 +151,10 @@ async def test_expiry_is_settled_at_the_close_once_that_is_known_and_stays_settl
     assert settled.book.nlv == 100_000 + 300 - 1000 - Decimal("2.60")
     assert settled.open_orders == ()
     assert [(r.strategy, r.closed, r.wins) for r in settled.strategy_records] == [("bull_put_spread", 1, 0)]
-    assert {r.source for r in settled.reliability} == {"flow", "technical"}
+    assert [(r.source, r.closed, r.hits) for r in settled.reliability] == [("flow", 1, 1), ("technical", 1, 0)]
+    assert early.reliability == (), "nothing is closed before its outcome is known"
+    assert {f.name for f in await desk.forecasts(known)} == {"flow", "technical", "rules"}
+    assert await desk.forecasts(close) == ()
     later = await desk.context(known + DAY, market(known + DAY, chains={}))  # the bar is no longer in sight
     assert later.book.nlv == settled.book.nlv
 

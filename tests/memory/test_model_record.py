@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.debate import ModelCall
+from domain.debate import ModelCall, Spent
 from memory.model_record import PostgresModelRecord
 
 
@@ -49,18 +49,44 @@ async def test_the_first_record_of_a_key_stands_and_is_counted_once(record):
     for text in ("first", "second"):
         await record.store(call(response=text))
     assert (await record.find("r1", "k1")).response == "first"
-    assert (await record.spent(run_id="r1", day=date(2026, 11, 20)))[2] == 123
+    assert (await record.spent(run_id="r1", agent="bull")).run_tokens == 123
 
 
-async def test_spending_is_summed_exactly_by_run_and_by_new_york_day(record, clock):
-    nothing = await record.spent(run_id="r1", day=date(2026, 11, 20))
-    assert nothing == (Decimal(0), Decimal(0), 0, 0)
+async def test_spending_is_summed_exactly_by_run_and_by_the_new_york_day_of_the_clock(record, clock):
+    assert await record.spent(run_id="r1", agent="bull") == Spent()
     for number in range(3):  # 0.1 three times is not 0.3 in floating point
-        await record.store(call(key=f"k{number}"))
-    await record.store(call(run_id="r2"))
+        await record.store(call(key=f"SPY/bull/{number}/1"))
+    await record.store(call(run_id="r2", key="SPY/bear/1/1"))
     clock.at = datetime(2026, 11, 21, 2, tzinfo=UTC)  # still the evening of the 20th in New York
-    await record.store(call(key="evening"))
+    await record.store(call(key="SPY/bear/2/1"))
+    assert await record.spent(run_id="r1", agent="bull") == Spent(
+        run_usd=Decimal("0.4"), day_usd=Decimal("0.5"), agent_usd=Decimal("0.3"),
+        run_tokens=492, day_tokens=615, agent_tokens=369,
+    )  # fmt: skip
     clock.at = datetime(2026, 11, 21, 6, tzinfo=UTC)
-    await record.store(call(key="next day"))
-    assert await record.spent(run_id="r1", day=date(2026, 11, 20)) == (Decimal("0.5"), Decimal("0.5"), 615, 615)
-    assert await record.spent(run_id="r2", day=date(2026, 11, 21)) == (Decimal("0.1"), Decimal("0.1"), 123, 123)
+    await record.store(call(key="SPY/bull/9/1"))
+    one = await record.spent(run_id="r1", agent="bull")
+    assert (one.run_usd, one.day_usd, one.agent_usd) == (Decimal("0.5"), Decimal("0.1"), Decimal("0.1"))
+    other = await record.spent(run_id="r2", agent="bull")
+    assert (other.run_usd, other.day_usd, other.agent_usd) == (Decimal("0.1"),) * 3
+
+
+async def test_costs_are_grouped_by_day_run_agent_and_model_and_turned_away_calls_are_no_calls(record, clock):
+    away = {"response": None, "error": "budget_day_usd", "latency_ms": 0.0, "input_tokens": 0, "output_tokens": 0}
+    await record.store(call(key="SPY/bull/1/1", role="bull", latency_ms=100.0))
+    await record.store(call(key="SPY/bull/2/1", role="bull", latency_ms=300.0, error="timeout", response=None))
+    await record.store(call(key="SPY/judge/0/1", role="judge", cost_usd=0.0, **away))
+    clock.at = datetime(2026, 11, 22, 6, tzinfo=UTC)
+    await record.store(call(run_id="r2", key="SPY/bull/1/1", role="bull"))
+    rows = await record.costs(since=date(2026, 11, 20))
+    assert [(row.day.day, row.run_id, row.agent) for row in rows] == [
+        (22, "r2", "bull"),
+        (20, "r1", "bull"),
+        (20, "r1", "judge"),
+    ]
+    bull, judge = rows[1:]
+    assert (bull.calls, bull.failed, bull.turned_away, bull.usd) == (2, 1, 0, Decimal("0.2"))
+    assert (bull.slowest_ms, bull.waited_ms) == (300.0, 400.0)
+    assert (judge.calls, judge.failed, judge.turned_away) == (0, 0, 1)
+    assert await record.costs(since=date(2026, 11, 23)) == ()
+    assert {row.run_id for row in await record.costs(since=date(2026, 11, 1), run_id="r2")} == {"r2"}

@@ -13,7 +13,7 @@ from portfolio.book import fold
 from portfolio.exposure import concentration, exposures, units_held
 from portfolio.greeks import book_greeks
 from portfolio.ledger import ledger
-from portfolio.track_record import reliability, strategy_records
+from portfolio.track_record import strategy_records
 from portfolio.valuation import value
 from tests.support.orders import DAY, GOOD_QUOTES, HOUR, NOON, chain, fill, order, view
 
@@ -127,7 +127,7 @@ def test_a_priced_chain_marks_like_its_chain():
     assert value(held, chains) == value(held, {"SPY": chains["SPY"].chain})
 
 
-def test_the_track_record_counts_closed_structures_only_and_each_source_once():
+def test_the_track_record_counts_closed_structures_only():
     won, lost, held = order("won"), order("lost"), order("held")
     closers = [order(f"c-{name}", closes=name, at=NOON + HOUR) for name in ("won", "lost")]
     fills = [fill(one, 4, 2.5) for one in (won, lost, held)]
@@ -137,4 +137,3 @@ def test_the_track_record_counts_closed_structures_only_and_each_source_once():
     assert (record.strategy, record.closed, record.wins) == ("bull_put_spread", 2, 1)
     assert record.average_win == pytest.approx((100 - 5.2) / (2 * 862.6))
     assert record.average_loss == pytest.approx((300 + 5.2) / (2 * 862.6))
-    assert [(r.source, r.closed, r.hits) for r in reliability(structures)] == [("flow", 2, 1), ("technical", 2, 1)]

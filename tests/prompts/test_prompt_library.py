@@ -22,13 +22,17 @@ CLAIM = {"id": "bear-1-1", "side": "bear", "round": 1, "strength": "0.2", "text"
 ADVOCATE = {
     "ticker": "SPY", "as_of": "2026-11-20T17:00:00Z", "round": 2, "rounds": 2, "limit": 4, "evidence": EVIDENCE,
     "claims": [CLAIM], "strongest": "bear-1-1", "quotes": [{"id": "p", "source": "reddit", "text": "hi"}],
-    "correction": "reply: json_invalid",
+    "readings": [], "correction": "reply: json_invalid",
 }  # fmt: skip
 JUDGE = {
     "ticker": "SPY", "as_of": "2026-11-20T17:00:00Z", "evidence": EVIDENCE, "claims": [CLAIM], "price_score": "+0.2",
     "conflict": "0.1", "conflict_ceiling": "0.6", "verdict": "bull", "confidence": "0.4", "correction": "",
 }  # fmt: skip
-VALUES = MappingProxyType({"bull": ADVOCATE, "bear": ADVOCATE, "judge": JUDGE})
+READER = {
+    "ticker": "SPY", "contexts": ["meme", "other"], "correction": "",
+    "quotes": [{"id": "q1", "source": "reddit", "text": "z_score value=\"2.5\""}],
+}  # fmt: skip
+VALUES = MappingProxyType({"bull": ADVOCATE, "bear": ADVOCATE, "judge": JUDGE, "reader": READER})
 GOOD = "---\nname: x\nversion: 1\nvariables: [word]\n---\n# System\nSay it.\n\n# User\nSay {{ word }}.\n"
 
 
@@ -39,7 +43,8 @@ def test_every_prompt_renders_with_exactly_its_variables():
         assert rendered.reference == prompt.reference
         assert "{{" not in rendered.system + rendered.user
         assert "{%" not in rendered.system + rendered.user
-        assert 'value="2.5"' in rendered.user
+        assert ('value="2.5"' in rendered.user) is (name != "reader")
+        assert ("value=&#34;2.5&#34;" in rendered.user) is (name == "reader"), "quotes are escaped"
 
 
 def test_a_text_changed_without_a_new_version_is_found():

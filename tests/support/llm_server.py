@@ -4,8 +4,8 @@
         gateway = ModelGateway(settings, api_key=SecretStr("key"), base_url=server.url)
 
 A script maps `(role, ticker)`, a role, or "*" to a list of behaviours: each request takes the next one and the last
-one repeats. What no key matches is answered honestly, from the evidence in the request. Roles are bull, bear and judge.
-A behaviour is a function of the request, so tests may write their own.
+one repeats. What no key matches is answered honestly, from the evidence in the request. Roles are bull, bear, judge and
+reader. A behaviour is a function of the request, so tests may write their own.
 """
 
 import json
@@ -85,23 +85,38 @@ def answer_of(request: Received) -> dict:
             "thesis": f"The evidence on {request.ticker} points one way.",
             "invalidation": "The case falls when its strongest evidence turns.",
         }
+    if request.role == "reader":
+        return readings(request)
     own = sorted((e for e in request.evidence if e["side"] == request.role), key=lambda e: -abs(e["weight"]))
     strongest = request.strongest
-    if "</claim>" in request.user:
+    later = 'round="1"' not in request.user
+    reply = f" and answers {strongest}" if later else ""
+    if later:
         own = own[:1] if strongest else []
     return {
         "arguments": [
             {
-                "text": f"The {item['id']} evidence speaks for the {request.role}.",
+                "text": f"The {item['id']} evidence speaks for the {request.role}{reply}.",
                 "evidence_ids": [item["id"]],
                 "figures": [
                     {"evidence_id": item["id"], "name": name, "value": value} for name, value in item["figures"].items()
                 ],
-                "answers": strongest,
+                "answers": strongest if later else None,
             }
             for item in own
         ]
     }
+
+
+def readings(request: Received, **fields) -> dict:
+    """Every quote shown read alike; what `fields` do not say is said cautiously."""
+    read = {"stance": "neutral", "context": "other", "relevance": 0.5, "certainty": 0.5, **fields}
+    return {"readings": [{"source_id": name, **read} for name in re.findall(r'<quote [^>]*id="([^"]*)"', request.user)]}
+
+
+def reads(**fields) -> Behaviour:
+    """A reader that reads every quote alike."""
+    return lambda request: Answered(content=json.dumps(readings(request, **fields)))
 
 
 def honest() -> Behaviour:

@@ -1,14 +1,15 @@
 """A local HTTP server that plays market-data hosts: it serves scripted replies and keeps a log of requests."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.loopback import served
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,9 @@ def market_server() -> Iterator[MarketServer]:
         def log_message(self, *_: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    market.base_url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with served(Handler) as address:
+        market.base_url = address
         yield market
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def cboe_document(

@@ -1,0 +1,85 @@
+"""January 2021: the talk's conviction by day beside the close, the debate, and who had to stay silent."""
+
+from datetime import date, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from app.screens.demo import debate_lines, said, talk
+from domain.sessions import NEW_YORK
+
+Document = dict[str, Any]
+WIDE = 108
+BAR = 12
+
+
+def show_january(console: Console, document: Document) -> None:
+    """A line a session; below it the first day's debate, silences, and what was to be shown."""
+    name = document["name"]
+    console.print(
+        f"[bold]{name} in January 2021[/]: recorded talk at the desk's own slots, nothing read before it was known.",
+        highlight=False,
+    )
+    console.print(_days(document, wide=console.width >= WIDE))
+    console.print(
+        f"[dim]talk: conviction of the burst, it fires above {document['fires']:g}; mentions against the usual of the week "
+        "before. The close stands beside it: no decision reads it.[/]"
+    )
+    first = document["first"]
+    if first:
+        look = first["loudest"]
+        console.print(f"\n[bold]The debate on {name}, {_slot(look)}[/]", highlight=False)
+        for line in debate_lines(look["debate"], look["fired"]):
+            console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
+        console.print(
+            "\n[bold]Silent then[/] [dim](no option chains of the month: it could be argued, not traded)[/]",
+            highlight=False,
+        )
+        silences = [(item["source"], item["detail"]) for item in look["abstentions"]]
+        silences += [
+            (f"{note['subject']} ({note['code'].replace('_', ' ')})", note["detail"]) for note in look["notes"]
+        ]
+        for who, why in silences:
+            console.print(Padding(Text(f"{who}: ", style="dim").append(why, style="not dim"), (0, 0, 0, 2)))
+    console.print("\n[bold]What was to be shown[/]")
+    for fact in document["facts"]:
+        said(console, fact["holds"], fact["name"], fact["found"], fact["expected"])
+
+
+def _days(document: Document, *, wide: bool) -> Table:
+    highest = document["peak"]["close"]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="dim")
+    table.add_column("session", no_wrap=True)
+    table.add_column("close", justify="right", no_wrap=True)
+    if wide:
+        table.add_column("", no_wrap=True)
+    for head in ("slot", "mentions", "in", "usual", "z", *(["tone"] if wide else []), "talk"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for day in document["days"]:
+        look, close = day["loudest"], day["close"]
+        at = datetime.fromisoformat(look["as_of"]).astimezone(NEW_YORK)
+        filled = 0 if close is None else round(BAR * close / highest)
+        cells = [f"{date.fromisoformat(day['day']):%a %d %b}", "–" if close is None else f"{close:,.2f}"]
+        cells += [f"[yellow]{'▇' * filled}[/]"] if wide else []
+        if look["conviction"] is None:
+            table.add_row(*cells, f"{at:%H:%M}", *("–" * (5 if wide else 4)), talk(None, document["fires"]), "")
+            continue
+        tone = [f"{look['tone']:+.2f}" if look["tone"] is not None else "–"] if wide else []
+        highest_day = day["day"] == document["peak"]["day"]
+        mark = "[bold green]fires[/]" if look["fired"] else "[yellow]highest[/]" if highest_day else ""
+        window = look["mentions_unit"].removeprefix("posts in ").removeprefix("posts a ").replace(" hours", "h")
+        table.add_row(
+            *cells, f"{at:%H:%M}", f"{look['mentions']:,.0f}", window.replace(" hour", "h"),
+            f"{look['mentions_expected']:,.0f}",
+            f"{look['z_score']:.1f}", *tone, talk(look["conviction"], document["fires"]), mark,
+        )  # fmt: skip
+    return table
+
+
+def _slot(look: Document) -> str:
+    return f"{datetime.fromisoformat(look['as_of']).astimezone(NEW_YORK):%a %d %b %H:%M} New York"

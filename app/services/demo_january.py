@@ -1,0 +1,218 @@
+"""January 2021 as the desk would have read it: GME's talk day by day from the library, nothing known too early.
+
+Every analyst reads the recorded picture at the desk's own slots; where the talk fires, the composite is made and
+debated by the rules. The library holds no option chains of GME of that month, so nothing could be traded on it, and who
+needs chains says so. Closes and quiet names stand beside it for comparison; no decision reads them.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from agents.contract import AnalystContext
+from agents.registry import ANALYSTS, analyst
+from app.clock import FixedClock
+from app.debaters import rules_engine
+from app.documents import plain
+from app.services.demo_facts import Fact
+from app.services.demo_squeeze import FIRES, Told, citing, loud
+from app.wiring import Configuration, market_feed
+from domain.book import Baseline, Book
+from domain.errors import DataError
+from domain.market import MarketData, hourly_mentions, mentions
+from domain.risk import TradingState
+from domain.sessions import is_session, new_york
+from domain.signals import Abstention, Signal
+from domain.snapshot import DeskContext, MarketSnapshot
+from feeds.library import MarketLibrary
+from feeds.recorded.feed import RecordedFeed
+from graph.deps import GraphSettings, priced_chain
+from signals.aggregate import aggregate
+
+Document = dict[str, Any]
+
+NAME, QUIET = "GME", ("NVDA", "SPY", "TSLA")
+FIRST, LAST = date(2021, 1, 4), date(2021, 2, 5)
+DEADLINE = date(2021, 1, 15)
+SPLIT = 4.0  # GME split four for one on 2022-07-22; the imported closes are in shares after it
+REMEDY = (
+    "Import the recorded talk and daily bars: 'desk data import FOLDER' with "
+    "gme_hourly_activity_2020_04_2021_02.csv.gz, mention_counts_2018_2025.csv and us_daily_2015_2024.csv.gz in it."
+)
+
+
+async def january(config: Configuration, told: Told) -> Document:
+    """Every session of the month. Raises `DataError` where the library lacks the talk, saying how to import it."""
+    library = MarketLibrary(config.home / "library")
+    closes = await asyncio.to_thread(_needed, library)
+    seen: list[Document] = []
+    instants = tuple(slots(config.desk.schedule.times))
+    async with AsyncExitStack() as closing:
+        feed = market_feed(config, "recorded", FixedClock(instants[-1]), closing)
+        if not isinstance(feed, RecordedFeed):
+            raise TypeError("the recorded feed is another one")
+        for number, at in enumerate(instants):
+            told(at, f"reading {NAME} and {len(QUIET)} quiet names", number / len(instants))
+            market = await feed.histories(at, (NAME, *QUIET))
+            seen.append(await _look(market, config.graph))
+    return _document(seen, closes)
+
+
+def slots(times: Sequence[time]) -> Iterator[datetime]:
+    """The instants read: New York `times` of every session of the month, ascending."""
+    day = FIRST
+    while day <= LAST:
+        if is_session(day):
+            yield from (new_york(day, at) for at in times)
+        day += timedelta(days=1)
+
+
+def _needed(library: MarketLibrary) -> dict[date, float]:
+    """GME's closes of the month in the shares of that time, USD, once it is sure that the talk is there as well."""
+    talk = library.series((hourly_mentions(NAME), *(mentions(name) for name in QUIET)))
+    held = {piece.series.name for piece in talk}
+    if hourly_mentions(NAME) not in held:
+        raise DataError(f"The library at {library.root} holds no hourly talk about {NAME}.", remedy=REMEDY)
+    if lacking := [name for name in QUIET if mentions(name) not in held]:
+        raise DataError(f"The library at {library.root} holds no talk about {', '.join(lacking)}.", remedy=REMEDY)
+    closes: dict[date, float] = {}
+    for piece in library.bars((NAME,)):
+        factor = SPLIT if piece.bars.adjusted_as_of is not None else 1.0
+        pairs = zip(piece.bars.day.tolist(), piece.bars.close.tolist(), strict=True)
+        closes |= {day: round(close * factor, 2) for day, close in pairs if FIRST <= day <= LAST}
+    if not closes:
+        raise DataError(f"The library at {library.root} holds no closes of {NAME} of January 2021.", remedy=REMEDY)
+    return closes
+
+
+async def _look(market: MarketData, settings: GraphSettings) -> Document:
+    """One slot: what every analyst says of GME, the social one of the quiet names, the debate where the talk fires."""
+    snapshot = MarketSnapshot(market=market, desk=_nothing_held(market.as_of))
+    context = AnalystContext(
+        settings=settings.signals, priced=lambda ticker: priced_chain(market, ticker, settings.chain)
+    )
+    found = [item for each in ANALYSTS for item in await asyncio.to_thread(each.read, snapshot, NAME, context)]
+    signals = [item for item in found if isinstance(item, Signal)]
+    social = analyst("social")
+    fired = loud([plain(signal) for signal in signals], NAME)
+    look: Document = {
+        "as_of": plain(market.as_of),
+        **_burst(found, NAME),
+        "fired": fired and fired["id"],
+        "abstentions": [plain(item) for item in found if isinstance(item, Abstention)],
+        "notes": plain([note for note in market.notes if note.subject == NAME]),
+        "quiet": {name: _burst(social.read(snapshot, name, context), name) for name in QUIET},
+        "debate": None,
+    }
+    if fired:
+        composite = aggregate(
+            NAME, signals, as_of=market.as_of, settings=settings.signals, reliability=(),
+            expected_sources=settings.signals.aggregate.expected_sources,
+        )  # fmt: skip
+        look["debate"] = plain(await rules_engine(settings).debate("january-2021", composite, signals, (), snapshot))
+    return look
+
+
+def _burst(found: Sequence[Signal | Abstention], ticker: str) -> Document:
+    """The talk's conviction with its figures; conviction None where the measure abstained, and why."""
+    for item in found:
+        if isinstance(item, Signal) and item.edge_type == "mention_velocity":
+            names = ("mentions", "mentions_expected", "mentions_unit", "z_score", "tone", "context", "doubts")
+            figures = {name: plain(item.metadata[name]) for name in (*names, "alpha_decay_days")}
+            return {"conviction": item.conviction * item.direction.sign, "silent": None, **figures}
+    said = [item.detail for item in found if isinstance(item, Abstention) and item.source == "social"]
+    return {"conviction": None, "silent": said[0] if said else f"nothing was said of {ticker}"}
+
+
+def _document(seen: list[Document], closes: dict[date, float]) -> Document:
+    days = [_day(day, [look for look in seen if _date(look) == day.isoformat()], closes) for day in _dates(seen)]
+    fired = next((day for day in days if day["loudest"]["fired"]), None)
+    peak = max((day for day in days if day["close"] is not None), key=lambda day: day["close"])
+    false = {
+        name: sorted({_date(look) for look in seen if (look["quiet"][name]["conviction"] or 0.0) > FIRES})
+        for name in QUIET
+    }
+    facts = (_in_time(days, fired, peak), _cited(fired), _quiet(false))
+    return {
+        "name": NAME,
+        "quiet": list(QUIET),
+        "fires": FIRES,
+        "days": days,
+        "looks": seen,
+        "first": fired,
+        "peak": {"day": peak["day"], "close": peak["close"]},
+        "false_days": false,
+        "facts": plain(facts),
+        "holds": all(fact.holds for fact in facts),
+    }
+
+
+def _day(day: date, looks: list[Document], closes: dict[date, float]) -> Document:
+    """A session: its first slot that fires, else its loudest."""
+    loudest = max(looks, key=lambda look: -2.0 if look["conviction"] is None else look["conviction"])
+    first = next((look for look in looks if look["fired"]), loudest)
+    return {"day": day.isoformat(), "close": closes.get(day), "loudest": first}
+
+
+def _dates(seen: list[Document]) -> list[date]:
+    return sorted({date.fromisoformat(_date(look)) for look in seen})
+
+
+def _in_time(days: list[Document], fired: Document | None, peak: Document) -> Fact:
+    expected = f"the talk fires by {DEADLINE} and before the highest close"
+    if fired is None:
+        return Fact(name="in time", expected=expected, found="it never fired", holds=False)
+    ahead, look = days.index(peak) - days.index(fired), fired["loudest"]
+    before = next((day["close"] for day in reversed(days) if day["day"] < fired["day"]), None)
+    came = "" if before is None else f" after {before:,.2f} the day before"
+    found = (
+        f"fired on {fired['day']} at {look['as_of'][11:16]}Z with {look['conviction']:.2f}, close that day "
+        f"{fired['close']:,.2f}{came}; the highest close, {peak['close']:,.2f}, came {ahead} sessions later on "
+        f"{peak['day']}"
+    )
+    numbers: dict[str, Any] = {
+        "fired_at": look["as_of"], "conviction": look["conviction"], "close_before": before,
+        "close_fired": fired["close"], "peak_on": peak["day"], "peak_close": peak["close"], "sessions_ahead": ahead,
+    }  # fmt: skip
+    holds = fired["day"] <= DEADLINE.isoformat() and ahead > 0
+    return Fact(name="in time", expected=expected, found=found, holds=holds, numbers=numbers)
+
+
+def _cited(fired: Document | None) -> Fact:
+    expected = "the debate by rules cites the signal that fired"
+    if fired is None:
+        return Fact(name="cited", expected=expected, found="there was no debate", holds=False)
+    debate, signal = fired["loudest"]["debate"], fired["loudest"]["fired"]
+    ids = tuple(claim["id"] for claim in citing(debate, signal))
+    found = f"{', '.join(ids)} cites {signal}" if ids else f"no claim cites {signal}"
+    found += f"; verdict {debate['verdict']} at {debate['confidence']:.2f}"
+    numbers: dict[str, Any] = {"claims": ids, "signal_id": signal, "verdict": debate["verdict"]}
+    return Fact(name="cited", expected=expected, found=found, holds=bool(ids), numbers=numbers)
+
+
+def _quiet(false: dict[str, list[str]]) -> Fact:
+    found = "; ".join(f"{name} {', '.join(days) or 'never'}" for name, days in sorted(false.items()))
+    numbers: dict[str, Any] = {name: len(days) for name, days in sorted(false.items())}
+    expected = "none of the quiet names fires in the month"
+    return Fact(
+        name="quiet", expected=expected, found=f"fired: {found}", holds=not any(false.values()), numbers=numbers
+    )
+
+
+def _date(look: Document) -> str:
+    """The session of a slot: New York's day and UTC's are one while the market is open."""
+    return str(look["as_of"])[:10]
+
+
+def _nothing_held(at: datetime) -> DeskContext:
+    """An account without positions: the analysts look at the market alone."""
+    nothing = Decimal(0)
+    book = Book(as_of=at, cash=nothing, positions=(), nlv=nothing, nlv_as_of=at, realised=nothing, fees=nothing)
+    return DeskContext(
+        book=book, exposures=(), open_orders=(), baseline=Baseline(session=at.date(), nlv=nothing, source="none"),
+        trading_state=TradingState.ACTIVE, trading_state_reason="", halted_agents=(), earlier_signals=(),
+        reliability=(), regime_history=(),
+    )  # fmt: skip

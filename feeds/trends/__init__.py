@@ -1,0 +1,1 @@
+"""Google Trends' interest over time, read through pytrends."""

@@ -1,0 +1,151 @@
+"""`desk demo january-2021` on the recorded talk: in time, cited, quiet names quiet, and blind to what came later."""
+
+import contextlib
+import io
+import json
+import shutil
+from datetime import date, datetime, time
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from app.cli.outcome import guarded
+from app.cli.root import app
+from app.clock import FixedClock
+from app.screens.demo_january import show_january
+from app.services.demo_january import NAME, QUIET, _look, slots
+from app.settings import Environment
+from app.wiring import configuration
+from domain.sessions import new_york
+from feeds.library import MarketLibrary
+from feeds.recorded.feed import RecordedFeed
+
+HOURLY = "gme_hourly_activity_2020_04_2021_02.csv.gz"
+
+
+@pytest.fixture
+def at_home(monkeypatch, tmp_path):
+    """A DESK_HOME of the test's own."""
+    for name in ("DESK_CONFIG", "DESK_DEBUG", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DESK_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def library(shared_data, tmp_path_factory):
+    """A home whose library holds the talk by the hour and day, and the bars; no posts, which only cost time."""
+    home = tmp_path_factory.mktemp("january")
+    talk = shared_data / "reddit_wsb"
+    made = MarketLibrary(home / "library")
+    for file in (
+        talk / HOURLY,
+        talk / "mention_counts_2018_2025.csv",
+        shared_data / "daily_bars" / "us_daily_2015_2024.csv.gz",
+    ):
+        made.import_path(file)
+    return home
+
+
+@pytest.fixture(scope="module")
+def told(library):
+    """The command's document, and its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DESK_CONFIG", raising=False)
+        patch.setenv("DESK_HOME", str(library))
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            code = guarded(app, ("demo", "january-2021", "--json"))
+    return code, json.loads(out.getvalue())
+
+
+@pytest.mark.shared_data
+def test_gme_fires_on_the_thirteenth_two_weeks_before_its_highest_close(told):
+    code, document = told
+    assert code == 0
+    first = document["first"]
+    assert (first["day"], first["close"]) == ("2021-01-13", 31.40)
+    assert first["loudest"]["as_of"] == "2021-01-13T17:00:00Z"
+    assert first["loudest"]["conviction"] > 0.7
+    assert document["peak"] == {"day": "2021-01-27", "close": 347.51}
+    assert document["days"][0]["day"] == "2021-01-04"
+    assert document["days"][-1]["day"] == "2021-02-05"
+    assert len(document["days"]) == 24
+
+
+@pytest.mark.shared_data
+def test_the_debate_cites_the_signal_and_who_needs_chains_says_so(told):
+    look = told[1]["first"]["loudest"]
+    standing = [claim for claim in look["debate"]["claims"] if claim["struck"] is None]
+    assert any(look["fired"] in claim["evidence_ids"] for claim in standing)
+    silent = {(item["source"], item["code"]) for item in look["abstentions"]}
+    assert {("vol_surface", "no_chain"), ("flow", "no_chain"), ("technical", "no_history")} <= silent
+    assert [note["code"] for note in look["notes"]] == ["units_unknown"]
+
+
+@pytest.mark.shared_data
+def test_the_quiet_names_never_fire(told):
+    assert told[1]["false_days"] == {name: [] for name in QUIET}
+    heard = [look["quiet"][name]["conviction"] for look in told[1]["looks"] for name in QUIET]
+    assert len([one for one in heard if one is not None]) > 200
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_the_screen_keeps_every_figure_whole(told, width):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    show_january(console, told[1])
+    text = console.file.getvalue()
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    for words in ("31.40", "347.51", "fires", "highest", "no option chain of GME", "✓ in time"):
+        assert words in text
+
+
+@pytest.mark.shared_data
+async def test_what_came_after_the_slot_changes_nothing(shared_data, library, tmp_path):
+    at = new_york(date(2021, 1, 13), time(12))
+    table = pd.read_csv(shared_data / "reddit_wsb" / HOURLY)
+    past = table[pd.to_datetime(table["hour"]) < pd.Timestamp(at).tz_localize(None)]
+    assert 0 < len(past) < len(table)
+    past.to_csv(tmp_path / "h.csv", index=False)
+    short = MarketLibrary(tmp_path / "library")
+    short.import_path(tmp_path / "h.csv")
+    short.import_path(shared_data / "reddit_wsb" / "mention_counts_2018_2025.csv")
+    settings = configuration(Environment(desk_home=tmp_path, desk_config=None)).graph
+    looks = []
+    for held in (MarketLibrary(library / "library"), short):
+        market = await RecordedFeed(held, FixedClock(at)).histories(at, (NAME, *QUIET))
+        look = await _look(market, settings)
+        looks.append({key: value for key, value in look.items() if key != "notes"})
+    assert looks[0] == looks[1]
+    assert looks[0]["fired"]
+
+
+def test_a_library_without_the_talk_says_how_to_import_it(at_home):
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert guarded(app, ("demo", "january-2021")) == 2
+    assert "holds no hourly talk about GME" in err.getvalue()
+    assert "desk data import" in err.getvalue()
+
+
+@pytest.mark.shared_data
+def test_a_library_without_the_closes_says_so_before_it_reads_anything(at_home, library):
+    kept = at_home / "library"
+    kept.mkdir()
+    for source in (library / "library").iterdir():
+        if not source.name.startswith("daily_bars"):
+            shutil.copytree(source, kept / source.name)
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert guarded(app, ("demo", "january-2021")) == 2
+    assert "no closes of GME" in err.getvalue()
+
+
+def test_slots_are_the_desks_own_on_sessions_only():
+    found = list(slots((time(9, 35), time(15, 30))))
+    assert found[0] == datetime.fromisoformat("2021-01-04T14:35:00+00:00")
+    assert len(found) == 2 * 24
+    assert not any(at.date() == date(2021, 1, 18) for at in found), "a holiday"
