@@ -113,9 +113,9 @@ class ModelCall(Record):
     response: str | None  # raw text of the reply; None when it failed
     error: str | None
     finish_reason: str | None
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    cost_usd: float = Field(ge=0)
     latency_ms: float
     attempt: int
 

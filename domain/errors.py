@@ -86,6 +86,12 @@ class FeedDown(MachineError):
     """A live source did not answer in time, or answered with an error."""
 
 
+class Interrupted(DeskError):
+    """A person stopped the command."""
+
+    exit_code = 130
+
+
 class TransitionError(DeskError):
     """An order was asked to make a step that its state does not allow."""
 

@@ -181,6 +181,11 @@ def hourly_tone(ticker: str) -> str:
     return f"tone.hour.{ticker}"
 
 
+def hourly_price(ticker: str) -> str:
+    """Series of the last price of each hour in which `ticker` traded (unit "USD a share", as traded then)."""
+    return f"price.hour.{ticker}"
+
+
 def search_interest(ticker: str) -> str:
     """Series of how much a ticker's terms are searched for a day (unit "percent of its own peak")."""
     return f"searches.{ticker}"

@@ -15,6 +15,7 @@ from domain.record import Record
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = 3
 _MIB = 1 << 20
+_UNPACKED = frozenset({"identity", "gzip", "deflate"})  # others pack a gigabyte into one piece, before it is counted
 
 
 class FetchSettings(Record):
@@ -141,7 +142,8 @@ class Fetcher:
 
     async def _send(self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None) -> Answer:
         if self._http is None:
-            options: dict[str, Any] = {"headers": {"User-Agent": self._settings.user_agent, **self._secret}}
+            ours = {"User-Agent": self._settings.user_agent, "Accept-Encoding": "gzip, deflate"}
+            options: dict[str, Any] = {"headers": {**ours, **self._secret}}
             self._http = httpx.AsyncClient(base_url=self._base_url, timeout=self._settings.timeout_seconds, **options)
         request = self._http.build_request("GET", path, params=params, headers=headers)
         origin = request.url
@@ -169,6 +171,8 @@ class Fetcher:
             raise _Fault(
                 f"HTTP {status}", passing=status in _PASSING, status=status, retry_after=_retry_after(answer.headers)
             )
+        if (packed := answer.headers.get("Content-Encoding", "identity").lower()) not in _UNPACKED:
+            raise _Fault(f"packed as {packed[:40]!r}, which it was not asked for", passing=False)
         body, most = bytearray(), self._settings.largest_mib * _MIB
         async for piece in answer.aiter_bytes():
             body += piece

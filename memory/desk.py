@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import Boolean, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
@@ -240,8 +240,11 @@ class PostgresDeskState:
 async def _earlier_signals(
     link: "AsyncConnection", account: str, as_of: datetime, tickers: tuple[str, ...]
 ) -> tuple[Signal, ...]:
-    """The latest signal of each (source, ticker, edge type) before `as_of` that is still within its life, by id."""
+    """The latest signal of each (source, ticker, edge type) before `as_of` that is still within its life, and the
+    latest that was not neutral: a quiet hour does not end the life of a burst. By id.
+    """
     table = SignalTable
+    quiet = literal_column("signal::json->>'direction' = 'neutral'", Boolean)
     latest = (
         select(table.signal)
         .where(
@@ -250,8 +253,8 @@ async def _earlier_signals(
             table.timestamp < as_of,
             table.timestamp > as_of - LONGEST_LIFE,
         )
-        .ext(distinct_on(table.source, table.ticker, table.edge_type))
-        .order_by(table.source, table.ticker, table.edge_type, table.timestamp.desc())
+        .ext(distinct_on(table.source, table.ticker, table.edge_type, quiet))
+        .order_by(table.source, table.ticker, table.edge_type, quiet, table.timestamp.desc())
     )
     signals = (await link.execute(latest)).scalars()
     return tuple(sorted((s for s in signals if _alive(s, as_of)), key=lambda signal: signal.id))

@@ -55,7 +55,7 @@ class PostgresModelRecord:
             await connection.execute(new.on_conflict_do_nothing())
 
     async def spent(self, *, run_id: str, agent: str) -> Spent:
-        """See the port."""
+        """See the port. A call stored with less than nothing, as none can be now, gives nothing back."""
         from sqlalchemy import func, select
 
         from memory.tables.runs import ModelCallTable as Calls
@@ -68,7 +68,7 @@ class PostgresModelRecord:
             "agent": (Calls.day == day) & (func.split_part(Calls.key, "/", 2) == agent),
         }
         sums = [
-            func.coalesce(func.sum(column).filter(which), 0).label(f"{name}_{unit}")
+            func.coalesce(func.sum(func.greatest(column, 0)).filter(which), 0).label(f"{name}_{unit}")
             for unit, column in (("usd", Calls.cost_usd), ("tokens", Calls.tokens))
             for name, which in scopes.items()
         ]
@@ -99,9 +99,9 @@ class PostgresModelRecord:
             func.count().filter(asked).label("calls"),
             func.count().filter(failed & asked).label("failed"),
             func.count().filter(~asked).label("turned_away"),
-            func.sum(Calls.cost_usd).label("usd"),
-            func.sum(cast(call["input_tokens"].astext, Numeric)).label("input_tokens"),
-            func.sum(cast(call["output_tokens"].astext, Numeric)).label("output_tokens"),
+            func.sum(func.greatest(Calls.cost_usd, 0)).label("usd"),
+            func.sum(func.greatest(cast(call["input_tokens"].astext, Numeric), 0)).label("input_tokens"),
+            func.sum(func.greatest(cast(call["output_tokens"].astext, Numeric), 0)).label("output_tokens"),
             func.coalesce(func.max(latency).filter(asked), 0.0).label("slowest_ms"),
             func.coalesce(func.sum(latency).filter(asked), 0.0).label("waited_ms"),
         ).where(Calls.day >= since)

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 SIGN = {Verdict.BULL: 1, Verdict.BEAR: -1, Verdict.INCONCLUSIVE: 0}
 TOLD = """
 SELECT run_id, ticker, decided_at, known_at, regime, lesson,
-       (composite::json->>'price_score')::float8 AS price_score, (composite::json->>'vol_score')::float8 AS vol_score
+       scores.price_score, scores.vol_score
 FROM memories JOIN unnest(CAST(%(runs)s AS text[]), CAST(%(tickers)s AS text[])) AS wanted (run_id, ticker)
-    USING (run_id, ticker)
+    USING (run_id, ticker),
+    json_to_record(composite::json) AS scores (price_score float8, vol_score float8)
 """
 CAUGHT_UP = 256  # situations without a vector of the model that one run gives one
 

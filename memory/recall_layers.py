@@ -20,6 +20,7 @@ ENTRY: tuple[tuple[float, Layer], ...] = ((0.85, "long"), (0.65, "mid"), (0.0, "
 USEFUL_STEP = 0.05
 """Importance gained by a memory that was cited for what then came about, lost by one cited for what did not."""
 LEAST, MOST = 0.25, 1.0
+DAY = timedelta(days=1)
 DEPTH: Mapping[Layer, int] = {"short": 0, "mid": 1, "long": 2}
 
 
@@ -49,11 +50,14 @@ def standing(importance: float, known_at: datetime, feedback: Iterable[Feedback]
         if DEPTH[new] > DEPTH[layer]:
             since = told.known_at
         layer = new
-    days = (as_of - since) / timedelta(days=1)
+    days = (as_of - since) / DAY
     return Standing(layer, importance, since, math.exp(-days / STABILITY_DAYS[layer]))
 
 
 def layer_of(importance: float) -> Layer:
     """The deepest layer that takes it."""
     importance = round(importance, 9)  # sums of steps, not their last bits
-    return next(layer for least, layer in ENTRY if importance >= least)
+    for least, layer in ENTRY[:-1]:
+        if importance >= least:
+            return layer
+    return ENTRY[-1][1]

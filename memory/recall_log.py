@@ -5,24 +5,30 @@ was decided, and how it ended, as far as that was known by then.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, case, func, null, select, text
 
 from domain.debate import Debate, Layer
 from domain.errors import UsageError
 from domain.experience import Lesson
+from domain.order import WORKING
 from domain.record import Instant, Record
 from domain.signals import CompositeSignal
 from memory.recall_layers import Feedback, standing
 from memory.recall_vectors import memory_id
+from memory.tables.orders import FillTable, OrderEventTable, OrderTable
 from memory.tables.recall import MemoryFeedbackTable, MemoryTable, MemoryVectorTable
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+Fate = Literal["waiting", "held", "closed", "rejected", "expired", "superseded", "cancelled", "failed"]
+"""What became of the order: it may yet be held, is held, was held, or never was and never will be."""
 
-WHOLE = "SELECT count(*), count(order_id) FROM memories WHERE feed = :feed AND decided_at <= :as_of"
+OPEN: tuple[Fate, ...] = ("waiting", "held")
+TRADED: tuple[Fate, ...] = ("held", "closed")
+
 CLOSED = """
 SELECT run_id, ticker, known_at, told.importance, told.finding, told.profit > 0 AS won
 FROM memories, json_to_record(lesson::json) AS told (importance float8, finding text, profit numeric)
@@ -53,6 +59,7 @@ class Remembered(Record):
     composite: CompositeSignal
     debate: Debate
     order_id: str | None
+    fate: Fate | None  # None: no order was staged
     lesson: Lesson | None
     layer: Layer | None = None
     importance: float | None = None
@@ -67,7 +74,8 @@ class MemoryCounts(Record):
 
     feed: str
     situations: int
-    traded: int  # with an order
+    orders: dict[Fate, int]  # by what became of them
+    traded: int  # held at some time
     learned: int  # with an outcome
     won: int
     layers: dict[str, int]
@@ -88,11 +96,15 @@ async def unlearned(link: "AsyncConnection", feed: str) -> frozenset[str]:
 async def remembered(
     engine: "AsyncEngine", feed: str, *, as_of: datetime, learned: bool | None = None, limit: int | None = None
 ) -> tuple[Remembered, ...]:
-    """Situations of `feed` decided on by `as_of`, latest first; with `learned`, only those (not) closed by then."""
-    wanted = select(MemoryTable.__table__).where(MemoryTable.feed == feed, MemoryTable.decided_at <= as_of)
+    """Situations of `feed` decided on by `as_of`, latest first; with `learned` true only those whose outcome was
+    known by then, with false only those whose order was held or could yet be.
+    """
+    fate = _fate(as_of)
+    wanted = select(MemoryTable.__table__, fate.label("fate")).where(
+        MemoryTable.feed == feed, MemoryTable.decided_at <= as_of
+    )
     if learned is not None:
-        closed = func.coalesce(MemoryTable.known_at <= as_of, False)
-        wanted = wanted.where(closed if learned else ~closed)
+        wanted = wanted.where(MemoryTable.known_at <= as_of if learned else fate.in_(OPEN))
     wanted = wanted.order_by(MemoryTable.decided_at.desc(), MemoryTable.run_id.desc(), MemoryTable.ticker).limit(limit)
     async with engine.connect() as link:
         return await _at(link, (await link.execute(wanted)).all(), as_of)
@@ -101,7 +113,7 @@ async def remembered(
 async def one_remembered(engine: "AsyncEngine", feed: str, which: str, *, as_of: datetime) -> Remembered:
     """The situation named by its id, its order, or a beginning of either that fits one alone. Raises `UsageError`."""
     name = which.removeprefix("memory/")
-    wanted = select(MemoryTable.__table__).where(
+    wanted = select(MemoryTable.__table__, _fate(as_of).label("fate")).where(
         MemoryTable.feed == feed,
         MemoryTable.decided_at <= as_of,
         (MemoryTable.run_id + "/" + MemoryTable.ticker).startswith(name, autoescape=True)
@@ -125,8 +137,10 @@ async def counts(engine: "AsyncEngine", feed: str, *, as_of: datetime) -> Memory
     """What was remembered of `feed` at `as_of`. Reads no whole record: there may be hundreds of thousands."""
     asked = {"feed": feed, "as_of": as_of}
     feedback: dict[tuple[str, str], list[Feedback]] = {}
+    whole = select(_fate(as_of).label("fate"), func.count().label("number")).group_by("fate")
+    whole = whole.where(MemoryTable.feed == feed, MemoryTable.decided_at <= as_of)
     async with engine.connect() as link:
-        situations, traded = (await link.execute(text(WHOLE), asked)).one()
+        fates = {row.fate: row.number for row in await link.execute(whole)}
         closed = (await link.execute(text(CLOSED), asked)).all()
         for run_id, ticker, *heard in await link.execute(text(HEARD), asked):
             feedback.setdefault((run_id, ticker), []).append(Feedback(*heard))
@@ -138,8 +152,9 @@ async def counts(engine: "AsyncEngine", feed: str, *, as_of: datetime) -> Memory
     )
     return MemoryCounts(
         feed=feed,
-        situations=situations,
-        traded=traded,
+        situations=sum(fates.values()),
+        orders={fate: fates[fate] for fate in get_args(Fate) if fate in fates},
+        traded=sum(fates.get(fate, 0) for fate in TRADED),
         learned=len(closed),
         won=sum(row.won for row in closed),
         layers=dict(sorted(layers.items())),
@@ -147,6 +162,25 @@ async def counts(engine: "AsyncEngine", feed: str, *, as_of: datetime) -> Memory
         vectors=vectors,
         citations=len(heard),
         useful=sum(one.useful for one in heard),
+    )
+
+
+def _fate(as_of: datetime) -> ColumnElement[Any]:
+    """What had become of a situation's order at `as_of`: a `Fate`, or NULL without one."""
+    memory, step, fill = MemoryTable, OrderEventTable, FillTable
+    known = select(func.coalesce(func.sum(fill.units), 0)).where(fill.at <= as_of)
+    opened = known.where(fill.order_id == memory.order_id).scalar_subquery()
+    closings = known.join(OrderTable, OrderTable.order_id == fill.order_id)
+    closed = closings.where(OrderTable.closes == memory.order_id).scalar_subquery()
+    steps = select(step.to_state).where(step.order_id == memory.order_id, step.at <= as_of)
+    state = steps.order_by(step.seq.desc()).limit(1).scalar_subquery()
+    return case(
+        (memory.known_at <= as_of, "closed"),  # an expiry closes without a fill
+        (memory.order_id.is_(None), null()),
+        (opened > closed, "held"),
+        (opened > 0, "closed"),
+        (state.not_in([each.value for each in WORKING]), state),
+        else_="waiting",
     )
 
 
@@ -176,7 +210,7 @@ async def _at(link: "AsyncConnection", rows: Sequence[Any], as_of: datetime) -> 
 def _standing(row: Any, feedback: Sequence[Feedback], embedders: tuple[str, ...], as_of: datetime) -> Remembered:
     lesson = row.lesson if row.known_at is not None and row.known_at <= as_of else None
     stands = lesson and standing(lesson.importance, lesson.known_at, feedback, as_of=as_of)
-    names = ("run_id", "ticker", "feed", "decided_at", "regime", "composite", "debate", "order_id")
+    names = ("run_id", "ticker", "feed", "decided_at", "regime", "composite", "debate", "order_id", "fate")
     return Remembered(
         id=memory_id(row.run_id, row.ticker),
         **{name: getattr(row, name) for name in names},

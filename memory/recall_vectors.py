@@ -41,7 +41,7 @@ FROM pool LEFT JOIN memory_feedback told
 in the pool.
 """
 EXACTLY = " + 0"
-WIDTH = 150  # least number of candidates a search keeps: fewer may end in the wrong cluster
+WIDTH = 120  # least number of candidates a search keeps: fewer may end in the wrong cluster
 BATCH = 256  # situations embedded at a time
 SCANNED = 200_000  # most vectors an index is walked for, where most are filtered out
 
@@ -193,7 +193,7 @@ async def nearest(
     """
     asked = {
         "vector": str(vector.tolist()), "feed": feed, "embedder": embedder.name, "as_of": as_of, "limit": limit,
-        "ef_search": str(min(max(3 * limit // 2, WIDTH), 1000)), "most": str(SCANNED),
+        "ef_search": str(min(max(6 * limit // 5, WIDTH), 1000)), "most": str(SCANNED),
     }  # fmt: skip
     size = int(embedder.dimensions)
     async with driver_of(link) as driver:

@@ -17,7 +17,7 @@ from datetime import datetime
 
 from domain.errors import DataError
 from domain.record import canonical_json
-from domain.signals import Axis, CompositeSignal, Contribution, Reliability, Signal, VolView
+from domain.signals import Axis, CompositeSignal, Contribution, Direction, Reliability, Signal, VolView
 from signals.settings import AggregateSettings, SignalSettings
 
 SECONDS_PER_DAY = 86_400.0
@@ -33,6 +33,11 @@ EXCLUSIVE: Mapping[str, str] = {
     "dealer_long_gamma": "dealer_gamma",
     "dealer_short_gamma": "dealer_gamma",
 }
+
+EVENTS = frozenset({"mention_velocity"})
+"""Readings of something that happened. That it does not happen again does not undo it: its edge decays by its own
+half-life, beside a later neutral reading; a later burst, whatever its direction or the doubts about it, replaces it.
+"""
 
 
 def aggregate(
@@ -95,21 +100,26 @@ def aggregate_all(
 
 def live_signals(signals: Iterable[Signal], as_of: datetime) -> tuple[Signal, ...]:
     """The latest signal per (source, edge type) that has not outlived its horizon, ordered by id. Edge types that
-    exclude each other count as one, so that yesterday's `iv_rich` does not outlive today's `iv_cheap`.
+    exclude each other count as one, so that yesterday's `iv_rich` does not outlive today's `iv_cheap`; of `EVENTS` the
+    latest that happened and the latest neutral reading are both live.
     """
-    latest: dict[tuple[str, str], Signal] = {}
+    latest: dict[tuple[str, str, bool], Signal] = {}
     for signal in signals:
         if signal.timestamp > as_of:
             raise DataError(
                 f"Signal {signal.id} is stamped after the run's instant {as_of:%Y-%m-%dT%H:%M:%SZ}.",
                 remedy="A run may only read what was known by then.",
             )
-        key = (signal.source, EXCLUSIVE.get(signal.edge_type, signal.edge_type))
+        key = (signal.source, EXCLUSIVE.get(signal.edge_type, signal.edge_type), _no_event(signal))
         held = latest.get(key)
         if held is None or _later(signal, held):
             latest[key] = signal
     alive = (signal for signal in latest.values() if _age_days(signal, as_of) <= _figure(signal, "horizon_days"))
     return tuple(sorted(alive, key=lambda signal: signal.id))
+
+
+def _no_event(signal: Signal) -> bool:
+    return signal.edge_type in EVENTS and signal.direction is Direction.NEUTRAL
 
 
 def reliability_factor(row: Reliability, *, prior: float) -> float:

@@ -2,8 +2,8 @@
 
 Who sees what is the defence. With a reader, free text from strangers ends there and bull and bear see enumerations;
 without one they see a few delimited quotes. The judge sees evidence, figures and which claims stand, but no prose and
-no quote: text from a stranger cannot reach the one model whose opinion counts. What an advocate can do at worst is
-fail to cite, which costs a trade and never makes one.
+no quote: text from a stranger cannot reach the one model whose opinion counts. An advocate that cites nothing true
+loses the debate for its side; where neither side does, no debate was held, and the rules speak.
 """
 
 import asyncio
@@ -106,6 +106,9 @@ async def judge(state: Talk, runtime: Runtime[Floor]) -> Talk:
     claims = state["claims"]
     if floor.settings.form == "single_judge":
         claims = argue(case.evidence, floor.settings.model_copy(update={"rounds": 1}))
+    elif all(claim.struck is not None for claim in claims):
+        floor.told(case.composite.ticker, "no claim stands; no judge asked")
+        return Talk(failure="bull and bear: no_claim_stands")
     ruling = floor.rules.rule(case.composite, case.evidence, claims)
     if ruling.verdict is Verdict.INCONCLUSIVE:
         floor.told(case.composite.ticker, f"inconclusive by arithmetic ({ruling.cause}); no judge asked")

@@ -20,6 +20,7 @@ from prompts.library import Rendered
 
 MALFORMED = "malformed"
 DEADLINE = "deadline"
+BELIEVED = 10  # times what was set aside: the most that an endpoint is believed to have counted
 BREAKER_OPEN = "breaker_open"
 Shape = TypeVar("Shape", bound=Record)
 
@@ -226,12 +227,17 @@ def _gives_way(error: str) -> bool:
 
 
 def _tokens(reply: Reply, held: Reservation) -> tuple[int, int]:
-    """Tokens to charge. Where the endpoint did not count them: nothing for what never reached it and for an error
-    status, which is not billed; the whole reservation after a time-out or a connection that was lost, for the model may
-    have worked; else an estimate.
+    """Tokens to charge: those that the endpoint counted, or the whole reservation where its count cannot be (negative,
+    nothing for something, far beyond what was asked). Where it did not count: nothing for what never reached it and for
+    an error status, which is not billed; the whole reservation after a time-out or a connection that was lost, for the
+    model may have worked; else an estimate.
     """
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        return reply.input_tokens, reply.output_tokens
+    asked, told = reply.input_tokens, reply.output_tokens
+    if asked is not None and told is not None:
+        least = 1 if reply.text else 0
+        if 1 <= asked <= BELIEVED * held.input_tokens and least <= told <= BELIEVED * held.output_tokens:
+            return asked, told
+        return held.input_tokens, held.output_tokens
     if reply.error is not None and (reply.error in UNSENT or reply.error.startswith("http_")):
         return 0, 0
     if reply.text is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 REPLY_LIMIT = 100_000  # characters; a longer reply ignores the token limit it was given
+REPLY_BYTES = 1 << 20  # of a whole answer with its envelope; beyond them it is not read
+NO_COUNT = -1  # what the endpoint gave as a count is no whole number
 NO_CONNECTION, CONNECT_TIMEOUT = "no_connection", "timeout_connect"
 UNSENT = frozenset({NO_CONNECTION, CONNECT_TIMEOUT})  # the model never saw the request
 TRANSIENT = re.compile(r"timeout|(no_)?connection|http_(408|409|429|5\d\d)")
@@ -37,7 +39,7 @@ class Request(Record):
 
 class Reply(Record):
     """What came back. `error` is None for a complete answer; otherwise a code such as `timeout`, `http_429`,
-    `refused`, `cut_off`. Tokens are None where the endpoint did not count them.
+    `refused`, `cut_off`. Tokens are as the endpoint counted them, true or not; None where it did not.
     """
 
     text: str | None = None
@@ -79,15 +81,19 @@ class ModelGateway:
         """Ask for JSON of the given schema; every failure of the endpoint becomes a code in the reply."""
         import openai
 
+        from prompts.replies import ReplyTooLong
+
         schema = {"name": request.schema_name, "schema": request.json_schema, "strict": True}
         chat = self._chat(request).bind(response_format={"type": "json_schema", "json_schema": schema})
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                message = await chat.ainvoke([("system", request.system), ("human", request.user)])
+                return _read(await chat.ainvoke([("system", request.system), ("human", request.user)]))
         except TimeoutError:
             return Reply(error="timeout")
         except openai.APITimeoutError as error:
             return Reply(error=CONNECT_TIMEOUT if _caused_by(error, "ConnectTimeout") else "timeout_idle")
+        except ReplyTooLong:
+            return Reply(error="reply_too_long")
         except openai.LengthFinishReasonError as error:
             return _cut_off(error.completion)
         except openai.ContentFilterFinishReasonError:
@@ -101,7 +107,6 @@ class ModelGateway:
             return Reply(error="bad_envelope")
         except Exception as error:  # noqa: BLE001 - exits wait behind the debate: no fault of a vendor's client may end it
             return Reply(error=f"unforeseen_{type(error).__name__}")
-        return _read(message)
 
     async def aclose(self) -> None:
         """Close the connections opened in the running loop."""
@@ -134,13 +139,13 @@ class ModelGateway:
         return chats[request.model]
 
     def _client(self, url: str) -> "openai.DefaultAsyncHttpxClient":
-        from openai import DefaultAsyncHttpxClient
+        from prompts.replies import bounded_client
 
         clients = self._http.setdefault(asyncio.get_running_loop(), {})
         if url not in clients:
             # an endpoint without TLS needs no certificates, whose loading takes a tenth of a second
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else True
-            clients[url] = DefaultAsyncHttpxClient(verify=trust)
+            clients[url] = bounded_client(REPLY_BYTES, verify=trust)
         return clients[url]
 
     async def _reveal(self) -> str:
@@ -159,12 +164,12 @@ def _patience(settings: ModelSettings) -> "openai.Timeout":
 
 
 def _read(message: "BaseMessage") -> Reply:
-    usage = getattr(message, "usage_metadata", None) or {}
+    usage = message.response_metadata.get("token_usage") or {}
     finish = message.response_metadata.get("finish_reason")
     counted = Reply(
         finish_reason=finish,
-        input_tokens=usage.get("input_tokens"),
-        output_tokens=usage.get("output_tokens"),
+        input_tokens=_count(usage.get("prompt_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
     )
     text = message.content if isinstance(message.content, str) else ""
     if message.additional_kwargs.get("refusal"):
@@ -179,14 +184,19 @@ def _read(message: "BaseMessage") -> Reply:
 
 
 def _cut_off(completion: Any) -> Reply:
-    usage = completion.usage
+    usage, text = completion.usage, completion.choices[0].message.content
     return Reply(
         error="cut_off",
         finish_reason="length",
-        text=completion.choices[0].message.content,
-        input_tokens=usage and usage.prompt_tokens,
-        output_tokens=usage and usage.completion_tokens,
+        text=text if isinstance(text, str) else None,
+        input_tokens=_count(getattr(usage, "prompt_tokens", None)),
+        output_tokens=_count(getattr(usage, "completion_tokens", None)),
     )
+
+
+def _count(told: object) -> int | None:
+    """`told` by an endpoint that nobody holds to its schema."""
+    return told if told is None or type(told) is int else NO_COUNT
 
 
 def _caused_by(error: BaseException | None, name: str) -> bool:

@@ -9,6 +9,7 @@ import typer
 
 from app.cli.options import JsonOption
 from app.cli.outcome import emit, program, run
+from domain.errors import Interrupted
 
 if TYPE_CHECKING:
     from app.services.demo_squeeze import Told
@@ -20,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="See it work: a squeeze from the fi
 def squeeze(json: JsonOption = False) -> None:
     """Play a squeeze on the simulated market: talk, debate, order, exit, lesson, recall; then check its audit trail.
 
-    Takes about half a minute, in DESK_HOME/demo, which is made anew; your accounts are not touched. Exit 1 where
+    Takes about a minute, in DESK_HOME/demo, which is made anew; your accounts are not touched. Exit 1 where
     something is not as it should be.
     """
     from app.logs import configure
@@ -29,7 +30,7 @@ def squeeze(json: JsonOption = False) -> None:
 
     environment = Environment()
     configure(environment.desk_log)
-    with _progress() as told:
+    with _progress("squeeze", f"what was played lies in {environment.desk_home / 'demo'}") as told:
         document = run(played(environment, told))
     if json:
         emit(document)
@@ -53,7 +54,7 @@ def january(json: JsonOption = False) -> None:
 
     config = configuration()
     configure(config.environment.desk_log)
-    with _progress() as told:
+    with _progress("january-2021", "nothing was kept") as told:
         document = run(read(config, told))
     if json:
         emit(document)
@@ -66,8 +67,10 @@ def january(json: JsonOption = False) -> None:
 
 
 @contextmanager
-def _progress() -> "Iterator[Told]":
-    """One line on stderr that moves with the play, where a person is watching."""
+def _progress(command: str, left: str) -> "Iterator[Told]":
+    """One line on stderr that moves with the play, where a person is watching; `left` says what an interrupted one
+    leaves.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -75,14 +78,17 @@ def _progress() -> "Iterator[Told]":
 
     columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("[bold]{task.description}[/] {task.fields[step]}"))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("starting", total=1.0, step="")
+    try:
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task("starting", total=1.0, step="")
 
-        def told(at: datetime, step: str, share: float) -> None:
-            day = f"{at.astimezone(NEW_YORK):%a %d %b %H:%M}"
-            progress.update(task, completed=share, description=day, step=step)
+            def told(at: datetime, step: str, share: float) -> None:
+                day = f"{at.astimezone(NEW_YORK):%a %d %b %H:%M}"
+                progress.update(task, completed=share, description=day, step=step)
 
-        yield told
+            yield told
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted; {left}.", remedy=f"'{program()} demo {command}' begins anew.") from None
 
 
 def _console() -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import AtOption, Feed, FeedOption, JsonOption, instant
+from app.cli.options import Feed, FeedOption, JsonOption, PastOption, instant
 from app.cli.outcome import emit, program, run
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ app = typer.Typer(no_args_is_help=True, help="Past situations, what became of th
 @app.command("list")
 def list_(
     feed: FeedOption = None,
-    at: AtOption = None,
+    at: PastOption = None,
     learned: Annotated[
-        bool | None, typer.Option("--learned/--open", help="Only those whose trade is over, or is not. Default: all.")
+        bool | None, typer.Option("--learned/--open", help="Only lessons learned; or only what is held or may yet be.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="How many, latest first.")] = 20,
     json: JsonOption = False,
@@ -42,7 +42,7 @@ def list_(
 def show(
     which: Annotated[str, typer.Argument(metavar="MEMORY|ORDER", help="Its id or its order, or a clear beginning.")],
     feed: FeedOption = None,
-    at: AtOption = None,
+    at: PastOption = None,
     json: JsonOption = False,
 ) -> None:
     """One situation in full: what was seen and predicted, what happened, where the profit came from."""
@@ -59,7 +59,7 @@ def show(
 
 
 @app.command()
-def stats(feed: FeedOption = None, at: AtOption = None, json: JsonOption = False) -> None:
+def stats(feed: FeedOption = None, at: PastOption = None, json: JsonOption = False) -> None:
     """How much is remembered, in which layers, found by which embedder, and what citing it was worth."""
     from app.services.memory import memory_stats
 

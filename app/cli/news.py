@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import AtOption, JsonOption, instant
+from app.cli.options import JsonOption, PastOption, instant
 from app.cli.outcome import emit, run
 
 app = typer.Typer(no_args_is_help=True, help="Headlines: ask the configured services; read what is known.")
@@ -41,7 +41,7 @@ def fetch(
 @app.command()
 def show(
     ticker: Annotated[str, typer.Argument(help="Underlying, e.g. AAPL.")],
-    at: AtOption = None,
+    at: PastOption = None,
     json: JsonOption = False,
 ) -> None:
     """The headlines about one ticker that are known at an instant, newest first, with their mood."""

@@ -18,6 +18,10 @@ FeedOption = Annotated[
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="ISO8601", help="Instant of the picture, e.g. 2026-02-12T15:10:00Z.")
 ]
+PastOption = Annotated[
+    str | None,
+    typer.Option("--at", metavar="ISO8601", help="As known then, e.g. 2026-02-12T15:10:00Z; no time to come."),
+]
 WatchlistOption = Annotated[
     str | None, typer.Option("--watchlist", metavar="A,B", help="Tickers, comma-separated. Default: the feed's own.")
 ]

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 import typer
 
 from app.kernels import choose_cache
-from domain.errors import DeskError, MachineError, Refused
+from domain.errors import DeskError, Interrupted, MachineError, Refused
 
 T = TypeVar("T")
-INTERRUPTED = 130
 
 
 def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
@@ -27,13 +26,6 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
         if debug:
             raise
         return _failed(str(error), type(error).__name__, error.exit_code, as_json, _numbers(error))
-    except KeyboardInterrupt:
-        return _failed(
-            "Interrupted; nothing was half-written. 'desk run --resume last' goes on.",
-            "Interrupted",
-            INTERRUPTED,
-            as_json,
-        )
     except BrokenPipeError:
         sys.stderr.close()
         return 0
@@ -52,6 +44,9 @@ def guarded(app: typer.Typer, arguments: Sequence[str]) -> int:
             3,
             as_json,
         )
+    if result == Interrupted.exit_code:  # Typer's translation of the key
+        said = f"Interrupted; nothing is half-written. A run goes on by '{program()} run --resume last'."
+        return _failed(said, Interrupted.__name__, result, as_json)
     return result if isinstance(result, int) else 0
 
 

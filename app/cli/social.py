@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import AtOption, JsonOption, instant
+from app.cli.options import JsonOption, PastOption, instant
 from app.cli.outcome import emit, run
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def fetch(json: JsonOption = False) -> None:
 def show(
     symbol: Annotated[str | None, typer.Argument(help="Ticker, e.g. GME. Default: all, loudest first.")] = None,
     hours: Annotated[int, typer.Option("--hours", min=1, max=24 * 60, help="How far back.")] = 24,
-    at: AtOption = None,
+    at: PastOption = None,
     json: JsonOption = False,
 ) -> None:
     """Mentions and velocity by symbol, as known at an instant, and how far the listings have been read."""

@@ -85,7 +85,8 @@ def _chapters(document: Document) -> list[tuple[str, list[Text | str]]]:
     ]
     if document["debate"]:
         cited = numbers["cited"].get("signal_id")
-        found.append((f"The debate on {document['first']}", debate_lines(document["debate"], cited)))
+        lines = debate_lines(document["debate"], cited)
+        found.append((f"The debate on {document['first']}", [*lines, _without(document["without_talk"])]))
     if document["opening"]:
         found.append(("The trade", _trade(document, numbers)))
     if document["lesson"]:
@@ -136,6 +137,16 @@ def debate_lines(debate: Document, cited: str | None) -> list[Text | str]:
     return lines
 
 
+def _without(told: Document) -> str:
+    """What the talk was worth in that debate: information, neither right nor wrong."""
+    before, after = told["with"], told["without"]
+    same = "the same verdict" if before["verdict"] == after["verdict"] else f"{after['verdict']} instead"
+    return (
+        f"The same picture without the talk: {same}, price score {after['price']:+.2f} instead of {before['price']:+.2f}, "
+        f"confidence {after['confidence']:.2f} instead of {before['confidence']:.2f}"
+    )
+
+
 def _trade(document: Document, numbers: Document) -> list[Text | str]:
     lines: list[Text | str] = []
     for order, told in ((document["opening"], numbers["approved"]), (document["closing"], numbers["closed"])):
@@ -153,14 +164,15 @@ def _trade(document: Document, numbers: Document) -> list[Text | str]:
     return lines
 
 
-def said(console: Console, holds: bool, name: str, found: str, expected: str) -> None:
-    """One fact: what was found and, where it fails, what was expected."""
+def said(console: Console, holds: bool | None, name: str, found: str, expected: str) -> None:
+    """One fact: what was found and, where it fails, what was expected. No tick for what is only told."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, width=10)
     grid.add_column()
-    grid.add_row("[green]✓[/]" if holds else "[bold red]✗[/]", name, Text(found))
-    if not holds:
+    mark = {True: "[green]✓[/]", False: "[bold red]✗[/]", None: "[dim]·[/]"}[holds]
+    grid.add_row(mark, name, Text(found))
+    if holds is False:
         grid.add_row("", "[dim]expected[/]", Text(expected, style="yellow"))
     console.print(grid)
 

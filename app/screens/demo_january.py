@@ -13,7 +13,7 @@ from app.screens.demo import debate_lines, said, talk
 from domain.sessions import NEW_YORK
 
 Document = dict[str, Any]
-WIDE = 108
+WIDE = 112
 BAR = 12
 
 
@@ -26,8 +26,12 @@ def show_january(console: Console, document: Document) -> None:
     )
     console.print(_days(document, wide=console.width >= WIDE))
     console.print(
-        f"[dim]talk: conviction of the burst, it fires above {document['fires']:g}; mentions against the usual of the week "
-        "before. The close stands beside it: no decision reads it.[/]"
+        f"[dim]talk: conviction of the burst, it fires above {document['fires']:g}; posts against the usual of the week "
+        "before; then: the price at the end of the last full hour. No decision reads a price.[/]"
+    )
+    console.print(
+        "[dim]tone: the data set's own, by VADER, a poor reader of markets. By the desk's own word list on the titles "
+        "it stays below the mark on the 13th, and the talk fires first on the 22nd (docs/social.md).[/]"
     )
     first = document["first"]
     if first:
@@ -57,7 +61,7 @@ def _days(document: Document, *, wide: bool) -> Table:
     table.add_column("close", justify="right", no_wrap=True)
     if wide:
         table.add_column("", no_wrap=True)
-    for head in ("slot", "mentions", "in", "usual", "z", *(["tone"] if wide else []), "talk"):
+    for head in ("slot", "then", "posts", "in", *(["usual"] if wide else []), "z", *(["tone"] if wide else []), "talk"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for day in document["days"]:
@@ -66,16 +70,17 @@ def _days(document: Document, *, wide: bool) -> Table:
         filled = 0 if close is None else round(BAR * close / highest)
         cells = [f"{date.fromisoformat(day['day']):%a %d %b}", "–" if close is None else f"{close:,.2f}"]
         cells += [f"[yellow]{'▇' * filled}[/]"] if wide else []
+        then = f"{look['price']:,.2f}"
         if look["conviction"] is None:
-            table.add_row(*cells, f"{at:%H:%M}", *("–" * (5 if wide else 4)), talk(None, document["fires"]), "")
+            table.add_row(*cells, f"{at:%H:%M}", then, *("–" * (5 if wide else 3)), talk(None, document["fires"]), "")
             continue
         tone = [f"{look['tone']:+.2f}" if look["tone"] is not None else "–"] if wide else []
         highest_day = day["day"] == document["peak"]["day"]
         mark = "[bold green]fires[/]" if look["fired"] else "[yellow]highest[/]" if highest_day else ""
         window = look["mentions_unit"].removeprefix("posts in ").removeprefix("posts a ").replace(" hours", "h")
         table.add_row(
-            *cells, f"{at:%H:%M}", f"{look['mentions']:,.0f}", window.replace(" hour", "h"),
-            f"{look['mentions_expected']:,.0f}",
+            *cells, f"{at:%H:%M}", then, f"{look['mentions']:,.0f}", window.replace(" hour", "h"),
+            *([f"{look['mentions_expected']:,.0f}"] if wide else []),
             f"{look['z_score']:.1f}", *tone, talk(look["conviction"], document["fires"]), mark,
         )  # fmt: skip
     return table

@@ -22,8 +22,12 @@ PARTS = ("delta", "gamma", "theta", "vega", "fees", "rest")
 
 
 def show_memories(console: Console, document: Document, *, desk: str) -> None:
-    """Latest decision first; the open ones say so."""
+    """Latest decision first; where there is no outcome, what became of the order."""
     rows = document["memories"]
+    if not rows and document["learned"] is not None:
+        what = "No lesson was learned" if document["learned"] else "No order of a remembered situation is held or waits"
+        console.print(f"{what} in {document['account']} as of {moment(document['as_of'])}.")
+        return
     if not rows:
         console.print(
             f"Nothing is remembered of {document['account']} yet as of {moment(document['as_of'])}: runs that debate a "
@@ -34,16 +38,17 @@ def show_memories(console: Console, document: Document, *, desk: str) -> None:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     names = ("decided", "ticker", "regime", "view", "outcome", "finding", "layer", "weight", "cited", "order")
     for name in names if wide else tuple(name for name in names if name not in ("regime", "weight", "cited")):
-        table.add_column(name, justify="right" if name in ("outcome", "weight", "cited") else "left", no_wrap=True)
+        table.add_column(
+            name, justify="right" if name in ("outcome", "weight", "cited") else "left", no_wrap=name != "view"
+        )
     for row in rows:
         closed = row["outcome"] is not None
-        waits = "open" if row["order_id"] else "not traded"
         cells = {
             "decided": row["decided_at"][:16].replace("T", " ") + "Z" if wide else row["decided_at"][:10],
             "ticker": f"[bold]{row['ticker']}[/]",
             "regime": row["regime"].replace("_", " "),
             "view": _view(row),
-            "outcome": f"{row['outcome']:+.2f}" if closed else f"[dim]{waits}[/]",
+            "outcome": f"{row['outcome']:+.2f}" if closed else f"[dim]{row['fate'] or 'not traded'}[/]",
             "finding": f"[{FINDING_TONE[row['finding']]}]{row['finding']}[/]" if closed else "[dim]–[/]",
             "layer": row["layer"] or "[dim]–[/]",
             "weight": f"{row['importance'] * row['recency']:.2f}" if closed else "[dim]–[/]",
@@ -77,7 +82,7 @@ def show_memory(console: Console, told: Document) -> None:
     for cited in (item for item in told["cited"] if item.startswith("memory/")):
         rows.add_row("recalled", Text(cited))
     if lesson is None:
-        rows.add_row("outcome", f"open, order {told['order_id']}" if told["order_id"] else "not traded: no outcome")
+        rows.add_row("outcome", _no_outcome(told["order_id"], told["fate"]))
     else:
         _lesson(rows, told, lesson)
     console.print(rows)
@@ -93,7 +98,11 @@ def show_stats(console: Console, document: Document, *, desk: str) -> None:
     facts.add_column(style="dim")
     facts.add_column(justify="right")
     facts.add_column(style="dim")
-    facts.add_row("situations", f"{document['situations']:,}", f"{document['traded']:,} with an order")
+    facts.add_row("situations", f"{document['situations']:,}", f"{document['traded']:,} traded")
+    orders = document["orders"]
+    facts.add_row(
+        "orders", f"{sum(orders.values()):,}", ", ".join(f"{number:,} {fate}" for fate, number in orders.items())
+    )
     won = f"{document['won']:,} of them won" if document["learned"] else "a lesson is written when a trade closes"
     facts.add_row("lessons", f"{document['learned']:,}", won)
     for name, number in document["findings"].items():
@@ -110,6 +119,17 @@ def show_stats(console: Console, document: Document, *, desk: str) -> None:
             f"[yellow]{document['without_vector']:,} lessons have no vector of {document['embedder']}:[/] "
             f"[bold]{desk} memory reembed[/] makes them."
         )
+
+
+def _no_outcome(order: str | None, fate: str | None) -> str:
+    if fate is None:
+        return "not traded: no order was staged"
+    told = {
+        "held": f"open: order {order} is held",
+        "waiting": f"open: order {order} waits for a decision or a fill",
+        "closed": f"order {order} is closed; the next run draws the lesson",
+    }
+    return told.get(fate, f"not traded: order {order} {fate}")
 
 
 def _lesson(rows: Table, told: Document, lesson: Document) -> None:

@@ -77,7 +77,7 @@ async def past_cases(desk: Desk, *, runs: int) -> tuple[PastCase, ...]:
     sealed = [row for row in await desk.runs.list(state="sealed", limit=500) if row.request.feed == desk.account]
     found: list[PastCase] = []
     for row in sealed[:runs]:
-        found += await _cases(desk, row.request.run_id)
+        found += await cases_of(desk, row.request.run_id)
     if not found:
         raise UsageError(
             f"No finished run of {desk.account} debated anything.", remedy="'desk run' makes one; then ask again."
@@ -121,7 +121,8 @@ def _settings(settings: DebateSettings, variant: str, engine: str, own: Path | N
     return settings
 
 
-async def _cases(desk: Desk, run_id: str) -> list[PastCase]:
+async def cases_of(desk: Desk, run_id: str) -> list[PastCase]:
+    """The debated tickers of one sealed run."""
     rows = await desk.audit.rows(run_id)
     recording = recording_of(run_id, rows)
     snapshot = await desk.snapshots.get(recording.snapshot_id)

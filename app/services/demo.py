@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from app.debaters import rules_engine
 from app.documents import plain, view_document
+from app.services.ablation import cases_of
 from app.services.audit import verification
 from app.services.demo_facts import Thread, debate_of, facts
 from app.services.demo_home import demo_configuration, prefix
@@ -13,6 +15,7 @@ from app.services.replay import replay
 from app.settings import Environment
 from app.wiring import Desk, open_desk
 from domain.order import OrderState
+from signals.aggregate import aggregate
 
 Document = dict[str, Any]
 
@@ -46,6 +49,7 @@ async def told_by_the_record(desk: Desk, environment: Environment, told: Told) -
         "looks": [_look(look, thread, orders) for look in seen],
         "facts": plain(shown),
         "debate": debate_of(thread.fired, FIRST),
+        "without_talk": thread.fired and await _without_talk(desk, thread.fired),
         "opening": thread.opening and view_document(thread.opening.view),
         "closing": thread.closing and view_document(thread.closing.view),
         "lesson": thread.lesson,
@@ -55,6 +59,32 @@ async def told_by_the_record(desk: Desk, environment: Environment, told: Told) -
         "waiting": [life.view.order.order_id for life in orders if life.view.state is OrderState.STAGED],
         "audit": checked,
         "holds": all(fact.holds for fact in shown) and sound["sound"] and all(item.reproduced for item in replays),
+    }
+
+
+async def _without_talk(desk: Desk, look: Look) -> Document | None:
+    """What the rules make of `FIRST` in that run, and of the same picture where nobody listens to the crowd."""
+    case = next((case for case in await cases_of(desk, look.run_id) if case.ticker == FIRST), None)
+    held = debate_of(look, FIRST)
+    if case is None or held is None:
+        return None
+    settings = desk.configuration.graph
+    heard = [signal for signal in case.signals if signal.source != "social"]
+    composite = aggregate(
+        FIRST,
+        heard,
+        as_of=case.composite.as_of,
+        settings=settings.signals,
+        reliability=case.snapshot.desk.reliability,
+        expected_sources=[name for name in settings.signals.aggregate.expected_sources if name != "social"],
+    )
+    without = await rules_engine(settings).debate(look.run_id, composite, heard, case.memories, case.snapshot)
+    return {
+        "with": {"verdict": held["verdict"], "confidence": held["confidence"], "price": case.composite.price_score},
+        "without": {
+            **plain({"verdict": without.verdict, "confidence": without.confidence}),
+            "price": composite.price_score,
+        },
     }
 
 

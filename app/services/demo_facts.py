@@ -19,12 +19,12 @@ NOT_REACHED = "not reached: there is nothing to look at"
 
 
 class Fact(Record):
-    """One thing that was to be shown. `numbers` are what it rests on."""
+    """One thing that was to be shown. `numbers` are what it rests on; `holds` is None for what is only told."""
 
     name: str
     expected: str
     found: str
-    holds: bool
+    holds: bool | None
     numbers: dict[str, float | int | str | tuple[str, ...] | None] = {}
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from app.documents import plain
-from app.services.instants import account_instant
+from app.services.instants import past_instant
 from app.wiring import Desk
 from domain.experience import Lesson
 from memory.recall_log import Remembered, counts, one_remembered, remembered
@@ -15,14 +15,19 @@ Document = dict[str, Any]
 
 async def memory_list(desk: Desk, *, at: datetime | None, learned: bool | None, limit: int) -> Document:
     """Situations of the account, latest first, as they stand at `at` (default: the account's latest instant)."""
-    as_of = await account_instant(desk, at)
+    as_of = await past_instant(desk, at)
     found = await remembered(desk.engine, desk.account, as_of=as_of, learned=learned, limit=limit)
-    return {"account": desk.account, "as_of": plain(as_of), "memories": [_line(item) for item in found]}
+    return {
+        "account": desk.account,
+        "as_of": plain(as_of),
+        "learned": learned,
+        "memories": [_line(item) for item in found],
+    }
 
 
 async def memory_shown(desk: Desk, which: str, *, at: datetime | None) -> Document:
     """One situation in full: what was seen, decided, predicted, and what came of it."""
-    as_of = await account_instant(desk, at)
+    as_of = await past_instant(desk, at)
     item = await one_remembered(desk.engine, desk.account, which, as_of=as_of)
     debate = item.debate
     return {
@@ -42,7 +47,7 @@ async def memory_shown(desk: Desk, which: str, *, at: datetime | None) -> Docume
 
 async def memory_stats(desk: Desk, *, at: datetime | None) -> Document:
     """How much is remembered, in which layers, by which embedder, and what citing it was worth."""
-    as_of = await account_instant(desk, at)
+    as_of = await past_instant(desk, at)
     found = await counts(desk.engine, desk.account, as_of=as_of)
     embedder = desk.embedder.name
     return {
@@ -77,6 +82,7 @@ def _line(item: Remembered) -> Document:
         "verdict": item.debate.verdict.value,
         "vol_view": item.debate.vol_view,
         "order_id": item.order_id,
+        "fate": item.fate,
         "known_at": plain(lesson and lesson.known_at),
         "outcome": lesson and lesson.outcome,
         "finding": lesson and lesson.finding,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.documents import plain
 from app.newsroom import news_settings, news_wire, reading, services_off
+from app.services.instants import require_past
 from app.settings import Environment
 from domain.errors import UsageError
 from domain.ports import Clock
@@ -45,9 +46,7 @@ async def shown(environment: Environment, clock: Clock, ticker: str, at: datetim
     """The kept headlines about `ticker` known at `at` (default: now), newest first, scored. Asks nobody."""
     (wanted,) = _tickers((ticker,))
     now = clock.now()
-    as_of = at or now
-    if as_of > now:
-        raise UsageError(f"{as_of:%Y-%m-%d %H:%M} UTC lies in the future.", remedy="Give a past --at, or none.")
+    as_of = require_past(at or now, now)
     async with AsyncExitStack() as closing:
         wire = news_wire(environment, clock, closing)
         kept = await wire.known(as_of)

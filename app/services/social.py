@@ -9,6 +9,7 @@ import structlog
 
 from app.crowd import ASIDE, Crowd, crowd_of
 from app.documents import plain
+from app.services.instants import require_past
 from domain.errors import ConfigError, DatabaseDown, DeskError, UsageError
 from domain.market import FORUM, DataNote, MarketData
 from domain.ports import Clock
@@ -128,11 +129,9 @@ async def shown(desk: "Desk", hours: int, symbol: str | None, at: datetime | Non
     if symbol is not None and not listed((symbol,)):
         raise UsageError(f"{symbol!r} is no ticker.", remedy="Write e.g. GME.")
     now = desk.clock.now()
-    if at is not None and at > now:
-        raise UsageError(f"{at:%Y-%m-%d %H:%M} UTC lies in the future.", remedy="Give a past --at, or none.")
+    as_of = require_past(at or now, now)
     async with AsyncExitStack() as closing:
         crowd = crowd_of(desk.configuration.environment, desk.engine, desk.clock, closing)
-        as_of = at or now
         since = as_of - timedelta(hours=hours)
         symbols = None if symbol is None else {symbol}
         counts = await crowd.store.mention_counts(since=since, as_of=as_of, symbols=symbols)

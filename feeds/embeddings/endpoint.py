@@ -1,5 +1,6 @@
 """Embeddings from any OpenAI-compatible server."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,16 @@ from signals.situation import WORDS_ID, described
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+ENVELOPE_BYTES = 1 << 20
+PAUSE_SECONDS = 8.0  # longest that OpenAI's client waits between two attempts
+NUMBER_BYTES = 32  # of one number of a vector, with what separates it from the next
+
 
 class EndpointEmbedder:
     """`domain.ports.Embedder` over `POST {base_url}/embeddings`. Connects with the first question.
 
-    Passing faults (429, 5xx, no connection, time-outs) are tried again with jitter, at most `attempts` times in all.
+    Passing faults (429, 5xx, no connection, silence of `timeout_seconds`) are tried again with jitter, at most
+    `attempts` times in all; a server that drips its answer is not waited for longer than those would take.
     """
 
     def __init__(self, settings: EmbedderSettings, *, api_key: str, base_url: str | None) -> None:
@@ -46,30 +52,35 @@ class EndpointEmbedder:
     async def _ask(self, texts: list[str]) -> Floats:
         import openai
 
+        from prompts.replies import bounded_client
+
         if self._client is None:
+            longest = ENVELOPE_BYTES + NUMBER_BYTES * self._settings.batch * self.dimensions
             self._client = openai.AsyncOpenAI(
                 api_key=self._api_key,
                 base_url=self._base_url,
                 timeout=self._settings.timeout_seconds,
                 max_retries=self._settings.attempts - 1,
+                http_client=bounded_client(longest),
             )
         try:
-            answer = await self._client.embeddings.create(
-                model=self._model,
-                input=texts,
-                dimensions=self.dimensions if self._settings.asks_dimensions else openai.omit,
-                encoding_format="float",
-            )
+            async with asyncio.timeout(self._settings.attempts * (self._settings.timeout_seconds + PAUSE_SECONDS)):
+                answer = await self._client.embeddings.create(
+                    model=self._model,
+                    input=texts,
+                    dimensions=self.dimensions if self._settings.asks_dimensions else openai.omit,
+                    encoding_format="float",
+                )
         except openai.APIStatusError as error:
             raise FeedDown(
                 f"The embedding model {self._model} answered {error.status_code}.",
                 remedy="Check the key, the address and the model's name in memory.yaml.",
             ) from error
-        except openai.APIConnectionError as error:  # time-outs among them
+        except (openai.APIConnectionError, TimeoutError) as error:
             raise FeedDown(f"The embedding model {self._model} does not answer.", remedy="Is its server up?") from error
         except openai.OpenAIError as error:
             raise FeedDown(f"The embedding model {self._model} cannot be asked: {error}.") from error
-        except (ValueError, TypeError) as error:  # an answer that is no JSON, or not of this shape
+        except (ValueError, TypeError, RecursionError) as error:  # an answer that is no JSON, or not of this shape
             raise DataError(f"The embedding model {self._model} sent what is no answer.") from error
         try:
             rows = {item.index: item.embedding for item in answer.data}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from domain.market import FORUM, DataNote, Post, hourly_mentions, hourly_tone, mentions
+from domain.market import FORUM, DataNote, Post, hourly_mentions, hourly_price, hourly_tone, mentions
 from domain.sessions import next_midnight_known_at
 from domain.units import Days, Floats, from_datetime64
 from feeds.importers.imported import Imported, StoredSeries
@@ -54,12 +54,12 @@ def read_top_mentions(table: RawTable) -> Imported:
 
 def read_hourly_activity(table: RawTable) -> Imported:
     """`hour, cnt_all_post, cnt_gme_post, cnt_gme_comments, avg_gme_post_pos, avg_gme_post_neg, ...`: posts an hour of
-    the forum and about GME, their tone, and GME mentions a day.
+    the forum and about GME, their tone as the file's own model (VADER) scored it, GME mentions a day, and its prices.
 
-    Hours in which the forum's count stands still were not counted, but filled with the last value. The file's hourly
-    prices are forward-filled over nights and are left out.
+    Hours in which the forum's count, or GME's volume, stands still were not counted, but filled with the last value.
     """
     hours = table.instants("hour").astype("datetime64[s]")
+    over = (hours + np.timedelta64(3600, "s")).astype("datetime64[s]")
     posts, comments = table.numbers("cnt_gme_post"), table.numbers("cnt_gme_comments")
     forum = table.numbers("cnt_all_post")
     counted = np.isfinite(forum) & np.isfinite(posts) & ~(stuck(np.nan_to_num(forum)) | (forum == 0))
@@ -67,21 +67,23 @@ def read_hourly_activity(table: RawTable) -> Imported:
     opinion = np.nan_to_num(good + bad)
     heard = counted & (posts > 0) & (opinion > 0)
     tone = np.divide(good - bad, opinion, out=np.zeros(len(opinion)), where=opinion > 0)
+    price = table.numbers("close_price")
+    traded = np.isfinite(price) & ~stuck(np.nan_to_num(table.numbers("volume")))
     by_hour: list[StoredSeries] = []
     notes: list[DataNote] = []
     for name, unit, rows, value in (
         (hourly_mentions("GME"), "posts an hour", counted, posts),
         (hourly_mentions(FORUM), "posts an hour", counted, forum),
         (hourly_tone("GME"), "tone of an hour", heard, tone),
+        (hourly_price("GME"), "USD a share", traded, price),
     ):
-        known = hours[rows] + np.timedelta64(3600, "s")
         made = history(
             table,
             name,
             unit=unit,
             basis="hourly activity",
             day=hours[rows],
-            known_at=known,
+            known_at=over[rows],
             value=value[rows],
             notes=notes,
         )
@@ -91,7 +93,8 @@ def read_hourly_activity(table: RawTable) -> Imported:
     found = _counts(table, np.full(len(unique), "GME", dtype=object), unique, totals, "hourly activity")
     notes += [
         DataNote(
-            code="prices_left_out", subject=table.name, detail="hourly prices are forward-filled", count=len(hours)
+            code="prices_filled", subject=table.name, detail="hours without a trade have no price",
+            count=int((~traded).sum()),
         ),
         DataNote(
             code="hours_filled", subject=table.name, detail="hours filled with the last value were left out",

@@ -214,7 +214,7 @@ PRESETS: tuple[Preset, ...] = (
         attention.read_top_mentions,
     ),
     Preset(
-        "hourly_talk",
+        "hourly_activity",
         "Hourly talk of a forum and of GME in it",
         "the end of the hour; counts by the day: the next 00:00 UTC",
         _columns("hour cnt_all_post cnt_gme_post cnt_gme_comments avg_gme_post_pos avg_gme_post_neg"),

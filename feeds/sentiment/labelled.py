@@ -49,9 +49,11 @@ def read_labelled(
     """Read a file of labelled texts.
 
     `agreement` keeps sentences on which at least that percentage of annotators agreed; `half` keeps one half by the
-    hash of the text; `names` says what labels such as 0, 1, 2 stand for. Raises `UsageError` for a missing file,
-    `DataError` for one that cannot be read as such.
+    hash of the text; `names` says what labels such as 0, 1, 2 stand for. Raises `UsageError` for a missing file or a
+    folder, `DataError` for a file that cannot be read as such.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", remedy="Name a file of labelled sentences in it.")
     if not path.is_file():
         raise UsageError(f"There is no file {path}.", remedy="Give a file of labelled sentences.")
     if not path.name.lower().endswith(SUFFIXES):
@@ -59,7 +61,7 @@ def read_labelled(
     content = path.read_bytes()
     found = _phrasebank_lines(content) if path.suffix.lower() == ".txt" else None
     if found is None:
-        found = _columns(read_table(path.name, content), path.name, agreement, names or {})
+        found = _columns(_table(path.name, content), path.name, agreement, names or {})
     elif agreement is not None:
         raise UsageError(f"{path.name} has no column {AGREEMENT_COLUMN}.", remedy="Leave --agree out.")
     if half is not None:
@@ -73,6 +75,14 @@ def half_of(text: str) -> Half:
     """The half of a labelled set that a text belongs to: the lexicon was developed on one and never on the other."""
     digest = hashlib.sha256(text.encode()).digest()
     return "held-out" if digest[3] % 2 else "developed"
+
+
+def _table(name: str, content: bytes) -> RawTable:
+    try:
+        return read_table(name, content)
+    except DataError as error:  # the file is the reader's own: what was not fetched cannot be fetched again
+        remedy = "It needs a header and a row for each text: save it as CSV in UTF-8, or as Parquet."
+        raise DataError(error.message, remedy=remedy) from error
 
 
 def _kept(found: Labelled, keep: Sequence[bool]) -> Labelled:

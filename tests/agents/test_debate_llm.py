@@ -204,6 +204,25 @@ async def test_claims_on_invented_evidence_are_struck_and_counted_and_the_thesis
     assert debate.cause == "no_valid_claim"
 
 
+@pytest.mark.parametrize("values", [THREE_TO_ONE, (0.2, 0.2), (0.2, 0.2, -0.2, -0.2)])
+async def test_where_no_claim_of_either_side_stands_the_rules_speak_and_the_judge_is_not_paid(llm_server, values):
+    invented = _with(evidence_ids=["flow/SPY/whale_alert"])
+    server = llm_server({"bull": [invented], "bear": [invented]})
+    debate = await Desk(server).debate(*values)
+    assert debate.fell_back == "bull and bear: no_claim_stands"
+    assert server.asked("judge") == []
+    assert debate == (await Desk(None).by_rules(*values)).model_copy(
+        update={"fell_back": debate.fell_back, "model_calls": debate.model_calls}
+    )
+    assert len(debate.model_calls) == 4
+
+
+async def test_models_that_make_no_claim_at_all_leave_the_trade_to_the_rules_too(llm_server):
+    silent = says({"arguments": []})
+    debate = await Desk(llm_server({"bull": [silent], "bear": [silent]})).debate()
+    assert (debate.fell_back, debate.verdict) == ("bull and bear: no_claim_stands", Verdict.BULL)
+
+
 async def test_claims_with_wrong_figures_are_struck(llm_server):
     def inflate(answer):
         for item in answer["arguments"]:

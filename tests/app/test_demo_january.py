@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import date, datetime, time
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -14,10 +15,11 @@ from app.cli.outcome import guarded
 from app.cli.root import app
 from app.clock import FixedClock
 from app.screens.demo_january import show_january
-from app.services.demo_january import NAME, QUIET, _look, slots
+from app.services.demo_january import NAME, QUIET, _counted, _look, _plain_rule, _quiet, slots
 from app.settings import Environment
 from app.wiring import configuration
-from domain.sessions import new_york
+from domain.market import Series
+from domain.sessions import new_york, next_midnight_known_at
 from feeds.library import MarketLibrary
 from feeds.recorded.feed import RecordedFeed
 
@@ -85,10 +87,47 @@ def test_the_debate_cites_the_signal_and_who_needs_chains_says_so(told):
 
 
 @pytest.mark.shared_data
-def test_the_quiet_names_never_fire(told):
-    assert told[1]["false_days"] == {name: [] for name in QUIET}
+def test_the_price_had_jumped_that_day_already_and_the_screen_says_so(told):
+    assert told[1]["first"]["loudest"]["price"] == 31.75, "the hour from 16:00 to 17:00 UTC"
+    fact = next(fact for fact in told[1]["facts"] if fact["name"] == "price then")
+    assert fact["holds"] is None, "told, not ticked"
+    assert fact["numbers"]["close_before"] == 19.95
+    assert fact["numbers"]["gone"] == pytest.approx(0.5915, abs=1e-4)
+    assert fact["numbers"]["high"] == 38.65
+    assert "late for that day's jump" in fact["found"]
+
+
+@pytest.mark.shared_data
+def test_quiet_names_are_judged_by_counts_since_no_mood_of_theirs_is_recorded(told):
+    days = told[1]["quiet_days"]
+    assert {name: days[name]["fires"] for name in QUIET} == {name: [] for name in QUIET}
+    assert [len(days[name]["plain"]) for name in QUIET] == [2, 0, 1]
+    assert not any(days[name]["mood"] for name in QUIET)
     heard = [look["quiet"][name]["conviction"] for look in told[1]["looks"] for name in QUIET]
     assert len([one for one in heard if one is not None]) > 200
+
+
+def test_a_quiet_name_whose_counts_would_fire_fails_the_fact():
+    """With its own conviction, capped for want of a mood, it never could."""
+
+    def look(day, strong, conviction, plain):
+        burst = {"strong": strong, "conviction": conviction, "plain": plain, "tone": None}
+        return {"as_of": f"2021-01-{day:02d}T17:00:00Z", "quiet": {"NVDA": burst}}
+
+    capped = _counted("NVDA", [look(5, 0.9, 0.3, True), look(6, 0.2, 0.2, True), look(6, 0.2, 0.2, True)])
+    assert (capped["fires"], capped["plain"]) == (["2021-01-05"], ["2021-01-05", "2021-01-06"])
+    assert not _quiet({"NVDA": capped}).holds
+    assert "No mood is recorded of NVDA" in _quiet({"NVDA": capped}).found
+    assert _quiet({"NVDA": {**capped, "plain": ["a", "b", "c"]}}).holds
+
+
+def test_the_plain_rule_counts_days_without_mentions_as_none():
+    def last(count):
+        day = np.array(["2021-01-01", "2021-01-05", "2021-01-08"], dtype="datetime64[D]")
+        return Series("m", "posts a day", day, next_midnight_known_at(day), np.array([7.0, 7.0, count]))
+
+    assert not _plain_rule(last(6.0))
+    assert _plain_rule(last(6.1))
 
 
 @pytest.mark.shared_data
@@ -99,7 +138,18 @@ def test_the_screen_keeps_every_figure_whole(told, width):
     text = console.file.getvalue()
     assert max(len(line) for line in text.splitlines()) <= width
     assert "…" not in text
-    for words in ("31.40", "347.51", "fires", "highest", "no option chain of GME", "✓ in time"):
+    for words in (
+        "31.40",
+        "347.51",
+        "fires",
+        "highest",
+        "no option chain of GME",
+        "✓ early",
+        "31.75",
+        "38.65",
+        "+59%",
+        "VADER",
+    ):
         assert words in text
 
 
@@ -129,6 +179,29 @@ def test_a_library_without_the_talk_says_how_to_import_it(at_home):
         assert guarded(app, ("demo", "january-2021")) == 2
     assert "holds no hourly talk about GME" in err.getvalue()
     assert "desk data import" in err.getvalue()
+
+
+@pytest.mark.parametrize("command", ["january-2021", "squeeze"])
+def test_a_home_that_cannot_be_made_is_the_machines_fault_in_both(monkeypatch, at_home, command):
+    (at_home / "file").write_text("in the way")
+    monkeypatch.setenv("DESK_HOME", str(at_home / "file" / "home"))
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert guarded(app, ("demo", command)) == 3
+    assert "Check DESK_HOME" in err.getvalue()
+
+
+@pytest.mark.parametrize(("command", "work"), [("january-2021", "demo_january.january"), ("squeeze", "demo.squeeze")])
+def test_an_interrupted_demonstration_says_what_is_left_and_how_to_begin_anew(monkeypatch, at_home, command, work):
+    async def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"app.services.{work}", interrupted)
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        assert guarded(app, ("demo", command)) == 130
+    assert "Interrupted" in err.getvalue()
+    assert f"demo {command}' begins anew" in err.getvalue()
 
 
 @pytest.mark.shared_data

@@ -115,6 +115,17 @@ def test_the_debate_cites_the_signal_and_the_order_rests_on_it(query):
     assert signal["id"] in order["thesis"]["signal_ids"]
 
 
+def test_what_the_talk_was_worth_is_told_and_is_no_tick(told):
+    heard, unheard = told["without_talk"]["with"], told["without_talk"]["without"]
+    assert heard["confidence"] == told["debate"]["confidence"]
+    assert unheard["verdict"] == heard["verdict"] == "bull", "the others would have asked for it too"
+    assert 0.7 < unheard["price"] < heard["price"]
+    assert unheard["confidence"] < heard["confidence"]
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    show_squeeze(console, told, desk="desk")
+    assert "The same picture without the talk: the same verdict, price score +0.81" in console.file.getvalue()
+
+
 def test_the_demonstration_approved_both_orders_and_the_audit_log_says_so(query):
     opening, _, closing, _ = trade(query)
     for order in (opening, closing):

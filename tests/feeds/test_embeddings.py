@@ -1,5 +1,6 @@
 """Embedders: one contract over all of them, then what each vendor's answer can do wrong."""
 
+import contextlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +21,9 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "regime", "neutral", "crisis", "bul
 
 
 class EmbeddingServer:
-    """Speaks POST /embeddings; `script` gives the status or the body of the next answers, then it is honest."""
+    """Speaks POST /embeddings; `script` gives the status or the body of the next answers, or "drip" for one that never
+    pauses for long and never ends; then it is honest.
+    """
 
     def __init__(self, *script, dimensions=4):
         self.asked, self.script, server = [], list(script), self
@@ -30,6 +33,9 @@ class EmbeddingServer:
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 server.asked.append({**asked, "path": self.path, "key": self.headers["Authorization"]})
                 said = server.script.pop(0) if server.script else 200
+                if said == "drip":
+                    self.drip()
+                    return
                 status, body = said if isinstance(said, tuple) else (said, None)
                 if body is None:
                     data = [
@@ -50,14 +56,23 @@ class EmbeddingServer:
                 self.end_headers()
                 self.wfile.write(body.encode())
 
+            def drip(self):
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(OSError):  # the client has gone
+                    while not server.closed.wait(0.02):
+                        self.wfile.write(b" ")
+
             def log_message(self, *_):
                 pass
 
+        self.closed = threading.Event()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def close(self):
+        self.closed.set()
         self.http.shutdown()
         self.http.server_close()
 
@@ -192,6 +207,7 @@ def vectors(*rows):
         (vectors([1, 2], [1, 2], [1, 2]), "2 numbers, not 4"),
         (vectors([1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]), "no direction"),
         (vectors([1, 0, 0, 0]), "did not answer every text"),
+        ("[" * 400_000, "no answer"),
         ('{"error": "what"}', "did not answer|no answer|No embedding data"),
     ],
 )  # fmt: skip
@@ -199,6 +215,29 @@ async def test_an_answer_that_is_no_set_of_vectors_is_refused(endpoint, body, sa
     embedder, _ = endpoint((200, body))
     with pytest.raises(DataError, match=said):
         await embedder.embed(some())
+    await embedder.aclose()
+
+
+async def test_an_answer_that_drips_without_end_is_not_waited_for(endpoint, monkeypatch):
+    monkeypatch.setattr("feeds.embeddings.endpoint.PAUSE_SECONDS", 0.0)
+    embedder, _ = endpoint("drip", timeout_seconds=0.3, attempts=1)
+    with pytest.raises(FeedDown, match="does not answer"):
+        await embedder.embed(some())
+
+
+async def test_an_answer_far_longer_than_the_vectors_asked_for_is_not_read_to_its_end(endpoint):
+    embedder, server = endpoint((200, "[" + "1," * (4 << 20) + "1]"))
+    with pytest.raises(FeedDown, match="longer than"):
+        await embedder.embed(some())
+    assert len(server.asked) == 1, "nor asked for again"
+    await embedder.aclose()
+
+
+async def test_a_full_batch_of_the_longest_vectors_written_out_to_the_last_digit_is_read(serve):
+    rows = [{"index": n, "embedding": [-1.2345678901234567e-05] * 2000} for n in range(64)]
+    server = serve((200, json.dumps({"data": rows}, indent=1)))
+    embedder = EndpointEmbedder(settings(dimensions=2000), api_key="key", base_url=server.url)
+    assert (await embedder._ask(["a"] * 64)).shape == (64, 2000)
     await embedder.aclose()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.clock import FixedClock
-from domain.market import FORUM, hourly_mentions, hourly_tone, mentions
+from domain.market import FORUM, hourly_mentions, hourly_price, hourly_tone, mentions
 from domain.sentiment import Sentiment
 from feeds.importers.imported import Imported
 from feeds.importers.presets import recognise
@@ -45,6 +45,17 @@ def test_an_hour_counts_when_it_is_over_and_only_if_it_was_counted():
     assert len(own.known_by(datetime(2021, 1, 12, 14, 0, tzinfo=UTC))) == 1
     assert found[hourly_tone("GME")].value.tolist() == pytest.approx([0.5, 0.0, 1.0])
     assert {note.code: note.count for note in imported().notes}["hours_filled"] == 2
+
+
+def test_a_price_is_known_when_its_hour_is_over_and_is_not_carried_over_hours_without_a_trade():
+    rows = ((14, 900, 20.0), (15, 800, 22.5), (16, 800, 22.5), (17, 800, 22.5), (18, 950, 31.75))
+    text = HEAD.strip() + ",volume,close_price\n"
+    text += "".join(f"2021-01-12 {hour}:00:00,{hour},1,1,0.1,0.1,{volume},{price}\n" for hour, volume, price in rows)
+    table = read_table("h.csv", text.encode())
+    found = {item.series.name: item.series for item in recognise(table).read(table).series}
+    prices = found[hourly_price("GME")]
+    assert prices.value.tolist() == [20.0, 22.5, 31.75]
+    assert prices.known_by(datetime(2021, 1, 12, 18, 59, 59, tzinfo=UTC)).value[-1] == 22.5
 
 
 def test_counts_by_the_day_stay_and_wait_for_midnight():

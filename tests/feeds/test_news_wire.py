@@ -222,6 +222,8 @@ FAULTS = {
     "truncated": (Fault(body=b'{"news": [{"id": 1, "headli'), "unreadable", "not whole|no RSS"),
     "cut connection": (Fault(body=b"[", cut=100), "down", "RemoteProtocolError|ReadError"),
     "bad gzip": (Fault(body=b"[]", headers=(("Content-Encoding", "gzip"),)), "down", "DecodingError"),
+    "bomb": (Fault(body=b"[]", headers=(("Content-Encoding", "zstd"),)), "down", "packed as 'zstd'"),
+    "bomb in a box": (Fault(body=b"[]", headers=(("Content-Encoding", "gzip, gzip"),)), "down", "packed as"),
     "huge": (Fault(body=b" " * 1024, lines=300), "down", "more than 0.25 MiB"),
     "drip": (Fault(body=b" ", lines=100, pause=0.1), "down", "no whole answer within 1 s"),
     "silence": (Fault(body=b"[]", pause=0.8), "down", "no answer within 0.5 s"),

@@ -70,9 +70,23 @@ def test_a_file_that_is_no_labelled_set_is_refused_in_one_sentence(tmp_path, nam
         read_labelled(written(tmp_path, name, content))
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b""), ("a.csv", b"\x89PNG\r\n\x00\xff"), ("a.txt", b""), ("a.csv", b"text,label\n"), ("a.parquet", b"")],
+)
+def test_a_file_of_ones_own_is_not_to_be_fetched_again(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="needs a header and a row for each text") as refusal:
+        read_labelled(path)
+    assert "Fetch" not in str(refusal.value)
+
+
 def test_a_missing_file_or_a_missing_agreement_column_is_the_callers_fault(tmp_path):
     with pytest.raises(UsageError, match="no file"):
         read_labelled(tmp_path / "none.csv")
+    with pytest.raises(UsageError, match="is a folder"):
+        read_labelled(tmp_path)
     with pytest.raises(UsageError, match="agree_at_least_pct"):
         read_labelled(written(tmp_path, "a.csv", "text,label\nup,positive\n"), agreement=75)
     with pytest.raises(UsageError, match="agree_at_least_pct"):

@@ -184,9 +184,9 @@ async def test_switches_are_read_as_they_stand_now_whatever_the_instant(desk, en
     assert context.halted_agents == ("social",)
 
 
-def signal(at, *, life=5, edge="trend", ticker="SPY"):
+def signal(at, *, life=5, edge="trend", ticker="SPY", direction=Direction.BULLISH):
     return Signal(
-        source="technical", ticker=ticker, direction=Direction.BULLISH, conviction=0.5, edge_type=edge, timestamp=at,
+        source="technical", ticker=ticker, direction=direction, conviction=0.5, edge_type=edge, timestamp=at,
         metadata={"horizon_days": life, "half_life_days": 2, "evidence": ("bars",)},
     )  # fmt: skip
 
@@ -218,6 +218,13 @@ async def test_earlier_signals_are_the_latest_of_each_kind_still_alive(engine, d
     await published(engine, old, latest, dead, other, now, future)
     await published(engine, signal(NOON - HOUR), feed="recorded")
     assert (await desk.context(NOON, market())).earlier_signals == (latest,)
+
+
+async def test_a_neutral_reading_does_not_hide_the_one_before_it(engine, desk):
+    spoke = signal(NOON - 2 * DAY)
+    quiet = [signal(NOON - hours * HOUR, direction=Direction.NEUTRAL) for hours in (30, 20)]
+    await published(engine, signal(NOON - 3 * DAY), spoke, *quiet)
+    assert (await desk.context(NOON, market())).earlier_signals == (spoke, quiet[1])
 
 
 async def test_the_regimes_history_ends_before_the_instant(engine, desk):

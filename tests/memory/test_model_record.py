@@ -71,6 +71,17 @@ async def test_spending_is_summed_exactly_by_run_and_by_the_new_york_day_of_the_
     assert (other.run_usd, other.day_usd, other.agent_usd) == (Decimal("0.1"),) * 3
 
 
+async def test_a_call_that_was_once_stored_with_less_than_nothing_gives_nothing_back(record):
+    await record.store(call(key="SPY/bull/1/1"))
+    lied = {"input_tokens": -(10**6), "output_tokens": -(10**6), "cost_usd": -9.0}
+    await record.store(call(key="SPY/bull/2/1").model_copy(update=lied))
+    spent = await record.spent(run_id="r1", agent="bull")
+    assert (spent.run_tokens, spent.day_tokens, spent.agent_tokens) == (123, 123, 123)
+    assert spent.run_usd == spent.day_usd == spent.agent_usd == Decimal("0.1")
+    (row,) = await record.costs(since=date(2026, 11, 20))
+    assert (row.usd, row.input_tokens, row.output_tokens) == (Decimal("0.1"), 100, 23)
+
+
 async def test_costs_are_grouped_by_day_run_agent_and_model_and_turned_away_calls_are_no_calls(record, clock):
     away = {"response": None, "error": "budget_day_usd", "latency_ms": 0.0, "input_tokens": 0, "output_tokens": 0}
     await record.store(call(key="SPY/bull/1/1", role="bull", latency_ms=100.0))

@@ -201,3 +201,15 @@ def test_rank_orders_by_conviction_breaks_ties_by_name_and_says_why(settings):
     assert [row.debated for row in ranked] == [True, True, True, False, False]
     assert "only the best 3" in ranked[3].reason
     assert "no edge" in ranked[4].reason
+
+
+def test_a_burst_decays_beside_a_later_quiet_hour_and_ends_with_a_later_burst(compose):
+    burst = signal("social", "mention_velocity", "bullish", 0.9, age_days=2.0, half_life_days=2.0)
+    quiet = signal("social", "mention_velocity", "neutral", 0.0)
+    faded = compose([burst, quiet])
+    assert faded.price_score == compose([burst]).price_score > 0
+    assert {part.signal_id for part in faded.contributions} == {burst.id, quiet.id}
+    doubted = signal("social", "mention_velocity", "bullish", 0.1, age_days=1.0, half_life_days=2.0)
+    assert compose([burst, doubted, quiet]).price_score == compose([doubted]).price_score
+    assert compose([signal("social", "crowd_sentiment", "bullish", 0.9, age_days=2.0),
+                    signal("social", "crowd_sentiment", "neutral", 0.0)]).price_score == 0  # fmt: skip
