@@ -1,7 +1,12 @@
-"""A book beyond a Greek or VaR limit: the trade that brings it back, priced, as a closing or a new order."""
+"""A book beyond its limits: the orders that bring it back, priced, as closings or a new trade.
 
-from collections.abc import Iterable, Mapping
+At the daily loss limit nothing new is opened, and closings that take the book's direction away are proposed. A Greek or
+VaR limit that what stays would still break gets the smallest trade that restores it.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from domain.order import Exit, ExitReason, Repair
 from domain.regime import Regime
@@ -9,49 +14,101 @@ from domain.snapshot import MarketSnapshot
 from graph.deps import Deps
 from options.legs import NoCandidate, closing, reprice
 from options.priced import PricedChain
+from risk.account import Portfolio
 from risk.facts import exposed_tickers, measured_portfolio
 from risk.hedge.breach import Limit, NoProposal, Proposal
-from risk.hedge.mending import WayOut, mend
+from risk.hedge.mending import WayOut, flattened, mend
 from risk.manager.facts import on_their_way
 from risk.manager.held import Held, closable
+from risk.state import daily_loss
 from risk.view import INDEX_SECTOR
 from signals.stance import NoStance, read_stance
 
 BREACH = "breach"
 
 
+class Mended(NamedTuple):
+    """What is proposed, or why nothing is. `flattening` is None on a day within its limit."""
+
+    flattening: tuple[Exit, ...] | str | None
+    repair: Exit | Repair | str
+
+
 def mended(
-    snapshot: MarketSnapshot, regime: Regime, held: Mapping[str, Held], exits: Iterable[Exit], deps: Deps
-) -> Exit | Repair | str:
-    """The order that restores the broken limits of what is held once `exits` are done, or why there is none."""
-    settings, leaving = deps.settings.risk, {found.closes for found in exits}
+    snapshot: MarketSnapshot, regime: Regime, held: Mapping[str, Held], exits: Sequence[Exit], deps: Deps
+) -> Mended:
+    """The orders that restore what is held once `exits` are done."""
+    settings = deps.settings.risk
     indices = [name for name in snapshot.market.tickers if snapshot.market.sectors.get(name) == INDEX_SECTOR]
     names = exposed_tickers(snapshot, indices)
     portfolio = measured_portfolio(snapshot, settings, names, lambda ticker: deps.priced.of(snapshot, ticker))
-    staying = replace(portfolio, exposures=tuple(e for e in portfolio.exposures if e.order_id not in leaving))
-    chains = portfolio.measures.priced
-    ways_out = _ways_out(snapshot, held, leaving, chains, deps)
-    found = mend(staying, ways_out, chains, regime=regime, settings=settings, search=deps.settings.breach)
+    ways_out = _ways_out(snapshot, held, portfolio.measures.priced, deps)
+    flattening = _flattening(snapshot, portfolio, ways_out, exits, deps)
+    leaving = {found.closes for found in (*exits, *(flattening if isinstance(flattening, tuple) else ()))}
+    return Mended(flattening, _repair(snapshot, regime, _without(portfolio, leaving), ways_out, leaving, deps))
+
+
+def _without(portfolio: Portfolio, gone: Collection[str]) -> Portfolio:
+    return replace(portfolio, exposures=tuple(e for e in portfolio.exposures if e.order_id not in gone))
+
+
+def _flattening(
+    snapshot: MarketSnapshot,
+    portfolio: Portfolio,
+    ways_out: Mapping[str, WayOut],
+    exits: Sequence[Exit],
+    deps: Deps,
+) -> tuple[Exit, ...] | str | None:
+    """What an approved order is closing already counts as closed: it must not be made up for by something else."""
+    loss = daily_loss(snapshot.desk, deps.settings.risk.hard)
+    if loss is None or loss.measured is None:
+        return None
+    going = {
+        view.order.order_id
+        for view in snapshot.desk.open_orders
+        if on_their_way(snapshot.desk.closings, view.order.order_id)
+    }
+    gone = going | {found.closes for found in exits}
+    free = {order_id: way_out for order_id, way_out in ways_out.items() if order_id not in gone}
+    found = flattened(_without(portfolio, gone), free, search=deps.settings.breach)
     if isinstance(found, NoProposal):
         return found.reason
-    if found.closes is not None:
-        return _closing(found, ways_out[found.closes])
-    return _opening(found, chains[found.ticker], snapshot, deps)
+    reason = ExitReason(
+        rule=loss.cause, measured=loss.measured, limit=loss.limit, detail=f"{loss.detail}. {found.reason}"
+    )
+    return tuple(
+        _exit(order_id, units, ways_out[order_id], reason, found.reason) for order_id, units in found.units.items()
+    )
+
+
+def _repair(
+    snapshot: MarketSnapshot,
+    regime: Regime,
+    staying: Portfolio,
+    ways_out: Mapping[str, WayOut],
+    leaving: Collection[str],
+    deps: Deps,
+) -> Exit | Repair | str:
+    settings, chains = deps.settings, staying.measures.priced
+    free = {order_id: way_out for order_id, way_out in ways_out.items() if order_id not in leaving}
+    found = mend(staying, free, chains, regime=regime, settings=settings.risk, search=settings.breach)
+    if isinstance(found, NoProposal):
+        return found.reason
+    if found.closes is None:
+        return _opening(found, chains[found.ticker], snapshot, deps)
+    worst = broken(found)[0]
+    reason = ExitReason(rule=BREACH, measured=worst.measured, limit=worst.limit, detail=found.reason)
+    return _exit(found.closes, found.units, free[found.closes], reason, found.reason)
 
 
 def _ways_out(
-    snapshot: MarketSnapshot,
-    held: Mapping[str, Held],
-    leaving: Iterable[str],
-    chains: Mapping[str, PricedChain],
-    deps: Deps,
+    snapshot: MarketSnapshot, held: Mapping[str, Held], chains: Mapping[str, PricedChain], deps: Deps
 ) -> dict[str, WayOut]:
-    """How each structure could be closed that nothing closes yet and that can be priced."""
+    """How each structure could be closed that no approved order closes yet and that can be priced."""
     found = {}
     for view in snapshot.desk.open_orders:
         order_id, candidate = view.order.order_id, view.order.sized.candidate
-        busy = order_id in leaving or on_their_way(snapshot.desk.closings, order_id)
-        if busy or candidate.ticker not in chains:
+        if on_their_way(snapshot.desk.closings, order_id) or candidate.ticker not in chains:
             continue
         legs, units = closable(held[order_id], candidate.legs)
         close = closing(
@@ -63,13 +120,9 @@ def _ways_out(
     return found
 
 
-def _closing(found: Proposal, way_out: WayOut) -> Exit:
-    worst = broken(found)[0]
-    reason = ExitReason(rule=BREACH, measured=worst.measured, limit=worst.limit, detail=found.reason)
-    candidate = way_out.closing.model_copy(update={"reason": f"{BREACH}: {found.reason}"})
-    if found.closes is None:
-        raise ValueError("a closing names what it closes")
-    return Exit(closes=found.closes, units=found.units, held=way_out.units, candidate=candidate, reason=reason)
+def _exit(order_id: str, units: int, way_out: WayOut, reason: ExitReason, said: str) -> Exit:
+    candidate = way_out.closing.model_copy(update={"reason": f"{reason.rule}: {said}"})
+    return Exit(closes=order_id, units=units, held=way_out.units, candidate=candidate, reason=reason)
 
 
 def _opening(found: Proposal, priced: PricedChain, snapshot: MarketSnapshot, deps: Deps) -> Repair | str:

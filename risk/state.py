@@ -40,7 +40,7 @@ class Move(Record):
 
 def restraints(desk: DeskContext, *, as_of: datetime, hard: HardLimits, max_nlv_age_s: float) -> tuple[Restraint, ...]:
     """What speaks against new risk in the account as it stands at `as_of`, in the order of `CAUSES`."""
-    found = (_daily_loss(desk, hard), _stale_data(desk, as_of, max_nlv_age_s), _reconciliation(desk))
+    found = (daily_loss(desk, hard), _stale_data(desk, as_of, max_nlv_age_s), _reconciliation(desk))
     return tuple(restraint for restraint in found if restraint is not None)
 
 
@@ -78,8 +78,10 @@ def _move(cause: Cause, found: Restraint | None, last: OwnSwitch | None, session
     )
 
 
-def _daily_loss(desk: DeskContext, hard: HardLimits) -> Restraint | None:
-    """At the limit counts as reached, as for the gate's rule. An unknown NLV is stale data instead."""
+def daily_loss(desk: DeskContext, hard: HardLimits) -> Restraint | None:
+    """Whether the day has lost too much. At the limit counts as reached, as for the gate's rule. An unknown NLV is
+    stale data instead; `measured` is None where the baseline allows no measuring.
+    """
     nlv, baseline = desk.book.nlv, desk.baseline.nlv
     if nlv is None:
         return None

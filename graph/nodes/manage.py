@@ -1,5 +1,5 @@
 """Look after what is held: rules move stops and targets, exits that fall due become closing candidates, and a book
-beyond its limits gets the trade that brings it back.
+beyond its limits gets the orders that bring it back.
 """
 
 import asyncio
@@ -30,14 +30,20 @@ async def manage(state: RunState, deps: Deps) -> Done:
     checks = {check.key: check for check in manager.check_position_exits(pictures)}
     found = looked_after(snapshot, held, checks, deps)
     exits = [finding for finding in found.values() if isinstance(finding, Exit)]
-    names = {view.order.order_id: f"{view.order.ticker} {view.order.order_id}" for view in desk.open_orders}
-    entries = [Entry(names[order_id], "position", finding) for order_id, finding in found.items()]
+    whole_run: list[Entry] = []
     repair: Exit | Repair | str | None = None
     if held:
-        repair = await asyncio.to_thread(mended, snapshot, state["regime"].regime, held, exits, deps)
-        entries.append(Entry(WHOLE_RUN, "breach", repair))
+        flattening, repair = await asyncio.to_thread(mended, snapshot, state["regime"].regime, held, exits, deps)
+        if isinstance(flattening, str):
+            whole_run.append(Entry(WHOLE_RUN, "flattening", flattening))
+        elif flattening is not None:
+            found |= {leaving.closes: leaving for leaving in flattening}
+            exits += flattening
+        whole_run.append(Entry(WHOLE_RUN, "breach", repair))
     if isinstance(repair, Exit):
         exits.append(repair)
+    names = {view.order.order_id: f"{view.order.ticker} {view.order.order_id}" for view in desk.open_orders}
+    entries = [Entry(names[order_id], "position", finding) for order_id, finding in found.items()] + whole_run
     repairs = [repair] if isinstance(repair, Repair) else []
     return Done(
         update={"exits": exits, "repairs": repairs, "excursions": list(manager.excursions)},

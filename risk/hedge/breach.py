@@ -74,7 +74,9 @@ class Proposal(Record):
 
 
 class NoProposal(Record):
-    """Why there is no trade: `nothing_broken`, `no_scenarios` (a VaR limit without any), `none_restores`."""
+    """Why there is no trade: `nothing_broken`, `unknown` (a Greek), `no_scenarios` (a VaR limit without any),
+    `none_restores`, `unsolved` (no search ends without an answer; should one, it says so).
+    """
 
     code: str
     reason: str

@@ -11,8 +11,9 @@ from domain.regime import Regime
 from domain.risk import DollarGreeks, Exposure
 from options.priced import PricedChain
 from portfolio.exposure import OPEN
-from risk.account import Portfolio
+from risk.account import SPX_DELTA, Portfolio
 from risk.hedge.breach import BreachedBook, Limit, Measured, NoProposal, Proposal, propose
+from risk.hedge.flatten import Flattening, flatten
 from risk.hedge.repairs import Holding
 from risk.hedge.settings import BreachSettings
 from risk.margins import key_of
@@ -57,6 +58,17 @@ def mend(
     return propose(limits_of(held, settings, regime), book, chains, search)
 
 
+def flattened(
+    portfolio: Portfolio, ways_out: Mapping[str, WayOut], *, search: BreachSettings
+) -> Flattening | NoProposal:
+    """The closings that take the direction out of what is filled and held. `ways_out` are by order id."""
+    held = replace(portfolio, exposures=tuple(e for e in portfolio.exposures if e.state == OPEN))
+    delta = held.greek(SPX_DELTA)
+    if delta is None or held.nlv is None:
+        return NoProposal(code="unknown", reason="The delta of something that is held is not known: close it by hand.")
+    return flatten(delta, _holdings(held, ways_out), limit=search.flat * held.nlv)
+
+
 def limits_of(held: Portfolio, settings: RiskSettings, regime: Regime) -> tuple[Limit, ...]:
     """The limits that a trade can mend, in USD. What is not known, or has no limit, cannot be mended and is left out:
     the gate vetoes new risk meanwhile.
@@ -80,19 +92,24 @@ def limits_of(held: Portfolio, settings: RiskSettings, regime: Regime) -> tuple[
 
 def _breached(held: Portfolio, ways_out: Mapping[str, WayOut], families: frozenset[str]) -> BreachedBook:
     part = held.measures.part_of(held.exposures, held.shares)
-    holdings = []
-    for exposure in held.exposures:
-        way_out, greeks = ways_out.get(exposure.order_id), exposure.greeks
-        if way_out is not None and greeks is not None:
-            holdings.append(_holding(exposure, greeks, way_out, held))
     return BreachedBook(
-        holdings=tuple(holdings),
+        holdings=_holdings(held, ways_out),
         pnl=part.pnl,
         stand_in=part.stand_in,
         scenarios=held.measures.scenarios,
         betas=held.measures.betas,
         families=families,
     )
+
+
+def _holdings(held: Portfolio, ways_out: Mapping[str, WayOut]) -> tuple[Holding, ...]:
+    """What can be closed, with what closing one unit of it does."""
+    holdings = []
+    for exposure in held.exposures:
+        way_out, greeks = ways_out.get(exposure.order_id), exposure.greeks
+        if way_out is not None and greeks is not None:
+            holdings.append(_holding(exposure, greeks, way_out, held))
+    return tuple(holdings)
 
 
 def _holding(exposure: Exposure, greeks: DollarGreeks, way_out: WayOut, held: Portfolio) -> Holding:

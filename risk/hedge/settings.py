@@ -45,6 +45,7 @@ class BreachSettings(Record):
     max_units: int = Field(default=10, ge=1, le=10)
     fee_per_contract: Decimal = Field(default=Decimal("0.65"), ge=0)  # USD a contract a side
     confidence: float = Field(default=0.95, gt=0.5, lt=1)  # of the VaR limit
+    flat: Share = 0.05  # of NLV: the SPX delta that is left at most when the daily loss limit flattens the book
 
 
 class HedgeSettings(Record):

@@ -1,11 +1,14 @@
 """A book beyond its limits: every run proposes the smallest trade that brings it back, and a person decides."""
 
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
+from domain.book import Baseline
 from domain.market import MarketData
-from domain.order import Exit
+from domain.order import Exit, OrderState, OrderView
 from domain.regime import Regime
 from domain.risk import TradingState
 from tests.graph.test_exits import due, holding
@@ -119,3 +122,48 @@ async def test_a_limit_that_nothing_restores_is_said_and_what_has_no_quotes_is_l
     blind = world({"*": WEAK}, settings=impossible, desk=held, market=replace(market, chains=gone))
     await blind.run()
     assert blind.audit.of("manage")["*", "breach"].startswith(("Every limit holds", "No single closing"))
+
+
+def lost(held, share):
+    """As if the prior session had closed with so much more that `share` of it is lost."""
+    nlv = held.book.nlv / (1 - Decimal(share))
+    return held.model_copy(update={"baseline": Baseline(session=date(2026, 1, 2), nlv=nlv, source="prior close")})
+
+
+async def test_a_day_at_the_loss_limit_proposes_closings_that_take_the_direction_away(world, market, settings, spreads):
+    orders = spreads.values()
+    held = holding(market, settings, *orders)
+    steep = settings.model_copy(update={"breach": settings.breach.model_copy(update={"flat": 0.0})})
+    desk = world({"*": BULL}, settings=steep, desk=lost(held, "0.03"))
+    state = await desk.run()
+    assert {leaving.closes for leaving in state["exits"]} == {order.order_id for order in orders}
+    for order in orders:
+        leaving = desk.audit.of("manage")[f"{order.ticker} {order.order_id}", "position"]
+        assert (leaving.reason.rule, leaving.reason.measured) == ("daily_loss", pytest.approx(0.03))
+        assert "Flattens SPX delta" in leaving.reason.detail
+    staged = list(desk.orders.staged.values())
+    assert {order.closes for order in staged} == {order.order_id for order in orders}
+    assert all(order.thesis.text.startswith("daily_loss: Flattens SPX delta ") for order in staged)
+
+
+async def test_short_of_the_loss_limit_nothing_is_flattened(world, market, settings, spreads):
+    held = holding(market, settings, *spreads.values())
+    desk = world({"*": WEAK}, settings=settings, desk=lost(held, "0.0299"))
+    state = await desk.run()
+    assert state["exits"] == []
+    assert ("*", "flattening") not in desk.audit.of("manage")
+
+
+async def test_what_an_approved_order_is_closing_is_not_made_up_for(world, market, settings, spreads):
+    first, second = spreads.values()
+    closing = first.model_copy(update={"order_id": "O-closing", "closes": first.order_id})
+    going = OrderView(order=closing, state=OrderState.APPROVED, changed_at=market.as_of)
+    held = holding(market, settings, first, second, closings=(going,))
+    alone = abs(delta_of(held, second.ticker)) * 3.5  # whatever its beta below 3.5, the other is flat enough by itself
+    calm = settings.model_copy(
+        update={"breach": settings.breach.model_copy(update={"flat": alone / float(held.book.nlv)})}
+    )
+    desk = world({"*": WEAK}, settings=calm, desk=lost(held, "0.05"))
+    state = await desk.run()
+    assert state["exits"] == []
+    assert "is flat enough" in desk.audit.of("manage")["*", "flattening"]

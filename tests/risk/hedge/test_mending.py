@@ -12,7 +12,7 @@ from domain.risk import DollarGreeks
 from risk.allocator import allocate_repairs
 from risk.gate import decide
 from risk.hedge.breach import Limit
-from risk.hedge.mending import WayOut, limits_of, mend
+from risk.hedge.mending import WayOut, flattened, limits_of, mend
 from risk.hedge.settings import BreachSettings
 from risk.measured import BookMeasures
 from risk.revaluation import Scenarios
@@ -50,6 +50,23 @@ def test_limits_are_the_regimes_in_dollars_and_measures_are_signed():
         "theta": (8.0, 200.0),
     }
     assert limits(book(), Regime.CRISIS)["delta"] == (90_000.0, 15_000.0)
+
+
+def test_flattening_counts_what_is_filled_and_can_be_closed():
+    found = flattened(book(), WAYS, search=BreachSettings(flat=0.2))  # 45,000 in three units, 20,000 may stay
+    assert (found.units, found.before, found.after) == ({"O-held": 2}, 45_000.0, 15_000.0)
+    assert flattened(book(), WAYS, search=BreachSettings(flat=0.5)).code == "nothing_broken"
+    assert flattened(book(), {}, search=BreachSettings()).code == "none_restores"
+    working = HELD.model_copy(update={"order_id": "O-way", "state": "working"})
+    assert flattened(book(HELD, working), WAYS, search=BreachSettings(flat=0.2)) == found
+
+
+@pytest.mark.parametrize("account", [book(HELD.model_copy(update={"greeks": None})), book(nlv=None)])
+def test_a_book_of_unknown_direction_is_not_flattened_blindly(account):
+    found = flattened(account, WAYS, search=BreachSettings())
+    assert (found.code, found.reason) == (
+        "unknown", "The delta of something that is held is not known: close it by hand.",
+    )  # fmt: skip
 
 
 def test_a_beta_that_is_not_known_hurts_in_full():
