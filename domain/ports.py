@@ -84,9 +84,7 @@ class RunStore(Protocol):
     """Runs, their slots and what they read of the desk."""
 
     async def begin(self, request: RunRequest) -> RunRow:
-        """Register the run. A slot that is taken raises `Refused(code="slot_taken")`; an unfinished run with
-        the same id is returned as it stands, so that it can be resumed.
-        """
+        """Register the run, or return an unfinished one of that id, to be resumed. `Refused(code="slot_taken")`."""
         ...
 
     async def remember_snapshot(self, run_id: str, snapshot_id: str) -> None:
@@ -144,9 +142,13 @@ class OrderStore(Protocol):
     """Orders and their state machine."""
 
     async def stage(self, order: StagedOrder) -> bool:
-        """Insert once by `order_id`; False if it was there already. Refuses (`Refused`) unless the trading
-        state, read in the same transaction, allows it (closing orders may be staged while halted).
+        """Insert once by `order_id`; False if it was there already. Raises `Refused` unless the trading state, read in
+        the same transaction, allows it (closing orders may be staged while halted).
         """
+        ...
+
+    async def withdraw_repairs(self, run_id: str, *, at: datetime) -> tuple[str, ...]:
+        """Supersede what other runs staged by `at` against broken limits and nobody decided on; ids, ascending."""
         ...
 
     async def get(self, order_id: str) -> OrderView:

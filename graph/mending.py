@@ -4,8 +4,8 @@ At the daily loss limit nothing new is opened, and closings that take the book's
 VaR limit that what stays would still break gets the smallest trade that restores it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from domain.order import Exit, ExitReason, Repair
@@ -17,8 +17,8 @@ from options.priced import PricedChain
 from risk.account import Portfolio
 from risk.facts import exposed_tickers, measured_portfolio
 from risk.hedge.breach import Limit, NoProposal, Proposal
-from risk.hedge.mending import WayOut, flattened, mend
-from risk.manager.facts import on_their_way
+from risk.hedge.mending import WayOut, flattened, mend, once_closed
+from risk.manager.facts import closing_units, on_their_way
 from risk.manager.held import Held, closable
 from risk.state import daily_loss
 from risk.view import INDEX_SECTOR
@@ -28,55 +28,70 @@ BREACH = "breach"
 
 
 class Mended(NamedTuple):
-    """What is proposed, or why nothing is. `flattening` is None on a day within its limit."""
+    """What is proposed. `exits` by the order that each closes, those that fall due anyway included; `flattening` says
+    what was found of it, None on a day within its limit.
+    """
 
-    flattening: tuple[Exit, ...] | str | None
+    exits: Mapping[str, Exit]
+    flattening: str | None
     repair: Exit | Repair | str
 
 
 def mended(
     snapshot: MarketSnapshot, regime: Regime, held: Mapping[str, Held], exits: Sequence[Exit], deps: Deps
 ) -> Mended:
-    """The orders that restore what is held once `exits` are done."""
-    settings = deps.settings.risk
+    """The orders that restore what is held once `exits` are done. What an approved order is closing counts as closed:
+    it must not be made up for by something else.
+    """
+    settings, desk = deps.settings.risk, snapshot.desk
     indices = [name for name in snapshot.market.tickers if snapshot.market.sectors.get(name) == INDEX_SECTOR]
     names = exposed_tickers(snapshot, indices)
     portfolio = measured_portfolio(snapshot, settings, names, lambda ticker: deps.priced.of(snapshot, ticker))
     ways_out = _ways_out(snapshot, held, portfolio.measures.priced, deps)
-    flattening = _flattening(snapshot, portfolio, ways_out, exits, deps)
-    leaving = {found.closes for found in (*exits, *(flattening if isinstance(flattening, tuple) else ()))}
-    return Mended(flattening, _repair(snapshot, regime, _without(portfolio, leaving), ways_out, leaving, deps))
+    going = Counter({order_id: closing_units(desk.closings, one) for order_id, one in held.items()})
+    for leaving in exits:
+        going[leaving.closes] += leaving.units
+    said, flattening = _flattening(snapshot, portfolio, ways_out, going, deps)
+    for leaving in flattening:
+        going[leaving.closes] += leaving.units
+    repair = _repair(snapshot, regime, portfolio, ways_out, going, deps)
+    every = [*exits, *flattening, *([repair] if isinstance(repair, Exit) else [])]
+    return Mended(together(every), said, repair)
 
 
-def _without(portfolio: Portfolio, gone: Collection[str]) -> Portfolio:
-    return replace(portfolio, exposures=tuple(e for e in portfolio.exposures if e.order_id not in gone))
+def together(exits: Iterable[Exit]) -> dict[str, Exit]:
+    """One order for each structure, by the order that opened it: units add up, and the first reason leads."""
+    found: dict[str, Exit] = {}
+    for leaving in exits:
+        first = found.get(leaving.closes)
+        found[leaving.closes] = leaving if first is None else _joined(first, leaving)
+    return found
+
+
+def _joined(first: Exit, more: Exit) -> Exit:
+    detail = f"{first.reason.detail}; {more.reason.rule}: {more.reason.detail}"
+    reason = first.reason.model_copy(update={"detail": detail})
+    return first.model_copy(update={"units": first.units + more.units, "reason": reason})
+
+
+def _left(ways_out: Mapping[str, WayOut], going: Mapping[str, int]) -> dict[str, WayOut]:
+    """What can be closed besides what is `going` already, by order id."""
+    left = {order_id: one._replace(units=one.units - going[order_id]) for order_id, one in ways_out.items()}
+    return {order_id: one for order_id, one in left.items() if one.units > 0}
 
 
 def _flattening(
-    snapshot: MarketSnapshot,
-    portfolio: Portfolio,
-    ways_out: Mapping[str, WayOut],
-    exits: Sequence[Exit],
-    deps: Deps,
-) -> tuple[Exit, ...] | str | None:
-    """What an approved order is closing already counts as closed: it must not be made up for by something else."""
+    snapshot: MarketSnapshot, portfolio: Portfolio, ways_out: Mapping[str, WayOut], going: Mapping[str, int], deps: Deps
+) -> tuple[str | None, tuple[Exit, ...]]:
     loss = daily_loss(snapshot.desk, deps.settings.risk.hard)
     if loss is None or loss.measured is None:
-        return None
-    going = {
-        view.order.order_id
-        for view in snapshot.desk.open_orders
-        if on_their_way(snapshot.desk.closings, view.order.order_id)
-    }
-    gone = going | {found.closes for found in exits}
-    free = {order_id: way_out for order_id, way_out in ways_out.items() if order_id not in gone}
-    found = flattened(_without(portfolio, gone), free, search=deps.settings.breach)
+        return None, ()
+    found = flattened(once_closed(portfolio, going), _left(ways_out, going), search=deps.settings.breach)
     if isinstance(found, NoProposal):
-        return found.reason
-    reason = ExitReason(
-        rule=loss.cause, measured=loss.measured, limit=loss.limit, detail=f"{loss.detail}. {found.reason}"
-    )
-    return tuple(
+        return found.reason, ()
+    detail = f"{loss.detail}. {found.reason}"
+    reason = ExitReason(rule=loss.cause, measured=loss.measured, limit=loss.limit, detail=detail)
+    return found.reason, tuple(
         _exit(order_id, units, ways_out[order_id], reason, found.reason) for order_id, units in found.units.items()
     )
 
@@ -84,21 +99,20 @@ def _flattening(
 def _repair(
     snapshot: MarketSnapshot,
     regime: Regime,
-    staying: Portfolio,
+    portfolio: Portfolio,
     ways_out: Mapping[str, WayOut],
-    leaving: Collection[str],
+    going: Mapping[str, int],
     deps: Deps,
 ) -> Exit | Repair | str:
-    settings, chains = deps.settings, staying.measures.priced
-    free = {order_id: way_out for order_id, way_out in ways_out.items() if order_id not in leaving}
-    found = mend(staying, free, chains, regime=regime, settings=settings.risk, search=settings.breach)
+    settings, staying, chains = deps.settings, once_closed(portfolio, going), portfolio.measures.priced
+    found = mend(staying, _left(ways_out, going), chains, regime=regime, settings=settings.risk, search=settings.breach)
     if isinstance(found, NoProposal):
         return found.reason
     if found.closes is None:
         return _opening(found, chains[found.ticker], snapshot, deps)
     worst = broken(found)[0]
     reason = ExitReason(rule=BREACH, measured=worst.measured, limit=worst.limit, detail=found.reason)
-    return _exit(found.closes, found.units, free[found.closes], reason, found.reason)
+    return _exit(found.closes, found.units, ways_out[found.closes], reason, found.reason)
 
 
 def _ways_out(
@@ -121,7 +135,7 @@ def _ways_out(
 
 
 def _exit(order_id: str, units: int, way_out: WayOut, reason: ExitReason, said: str) -> Exit:
-    candidate = way_out.closing.model_copy(update={"reason": f"{reason.rule}: {said}"})
+    candidate = way_out.closing.model_copy(update={"reason": f"{reason.rule}: {said}", "purpose": "repair"})
     return Exit(closes=order_id, units=units, held=way_out.units, candidate=candidate, reason=reason)
 
 

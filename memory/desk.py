@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Boolean, literal_column, select
+from sqlalchemy import Boolean, and_, literal_column, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from domain.book import Book, CashFlow, SettlementPrice
@@ -40,6 +40,7 @@ from portfolio.settlement import settlement_prices
 from portfolio.track_record import strategy_records
 from portfolio.valuation import value
 from risk.manager.held import observed
+from signals.aggregate import EVENTS
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -240,11 +241,12 @@ class PostgresDeskState:
 async def _earlier_signals(
     link: "AsyncConnection", account: str, as_of: datetime, tickers: tuple[str, ...]
 ) -> tuple[Signal, ...]:
-    """The latest signal of each (source, ticker, edge type) before `as_of` that is still within its life, and the
-    latest that was not neutral: a quiet hour does not end the life of a burst. By id.
+    """The latest signal of each (source, ticker, edge type) before `as_of` that is still within its life; of `EVENTS`
+    the latest that happened too: a quiet hour does not end the life of a burst. By id.
     """
     table = SignalTable
-    quiet = literal_column("signal::json->>'direction' = 'neutral'", Boolean)
+    neutral = literal_column("signal::json->>'direction' = 'neutral'", Boolean)
+    quiet = and_(table.edge_type.in_(sorted(EVENTS)), neutral)
     latest = (
         select(table.signal)
         .where(

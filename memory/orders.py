@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from domain.order import Fill, OrderState, OrderView, StagedOrder, require_transition
@@ -88,6 +88,17 @@ class PostgresOrderStore:
             if order.sized.candidate.purpose != "hedge":
                 await size.require_within(link, self._account, order, self._contracts, at=order.staged_at)
         return True
+
+    async def withdraw_repairs(self, run_id: str, *, at: datetime) -> tuple[str, ...]:
+        """See the port."""
+        return await self._end_all(
+            OrderState.STAGED,
+            OrderState.SUPERSEDED,
+            and_(OrderTable.purpose == "repair", OrderTable.run_id != run_id, OrderTable.changed_at <= at),
+            at=at,
+            reviewer=SYSTEM,
+            reason=f"run {run_id} looked at the book anew",
+        )
 
     async def get(self, order_id: str) -> OrderView:
         """See the port."""
@@ -287,8 +298,8 @@ class PostgresOrderStore:
                 OrderTable.state == OrderState.STAGED.value,
                 OrderTable.ticker == order.ticker,
                 OrderTable.intent == order.sized.candidate.intent,
-                OrderTable.purpose == order.sized.candidate.purpose,
                 OrderTable.closes.is_not_distinct_from(order.closes),
+                true() if order.closes else OrderTable.purpose == order.sized.candidate.purpose,
                 OrderTable.run_id != order.run_id,
                 OrderTable.changed_at <= order.staged_at,
             )

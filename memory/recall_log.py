@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, case, func, null, select, text
+from sqlalchemy import ColumnElement, and_, case, func, null, select, text
 
 from domain.debate import Debate, Layer
 from domain.errors import UsageError
 from domain.experience import Lesson
-from domain.order import WORKING
+from domain.order import WORKING, OrderState
 from domain.record import Instant, Record
 from domain.signals import CompositeSignal
 from memory.recall_layers import Feedback, standing
@@ -174,12 +174,14 @@ def _fate(as_of: datetime) -> ColumnElement[Any]:
     closed = closings.where(OrderTable.closes == memory.order_id).scalar_subquery()
     steps = select(step.to_state).where(step.order_id == memory.order_id, step.at <= as_of)
     state = steps.order_by(step.seq.desc()).limit(1).scalar_subquery()
+    lapses = select(OrderTable.expires_at).where(OrderTable.order_id == memory.order_id).scalar_subquery()
     return case(
         (memory.known_at <= as_of, "closed"),  # an expiry closes without a fill
         (memory.order_id.is_(None), null()),
         (opened > closed, "held"),
         (opened > 0, "closed"),
         (state.not_in([each.value for each in WORKING]), state),
+        (and_(state == OrderState.STAGED.value, lapses <= as_of), "expired"),  # before anyone has marked it
         else_="waiting",
     )
 

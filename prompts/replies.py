@@ -41,7 +41,8 @@ def bounded_client(limit: int, *, verify: ssl.SSLContext | bool = True) -> opena
     """An HTTP client for OpenAI's that reads no body, of an error or a redirect either, beyond `limit` bytes."""
 
     async def bound(response: httpx2.Response) -> None:
-        if response.headers.get("content-encoding", "identity") != "identity":
+        packed = {name.strip().lower() for name in response.headers.get("content-encoding", "").split(",")}
+        if packed - {"", "identity"}:
             raise ReplyTooLong("its reply is packed, which it was asked not to do")
         response.stream = _Bounded(cast("httpx2.AsyncByteStream", response.stream), limit)
 

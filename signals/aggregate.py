@@ -101,7 +101,7 @@ def aggregate_all(
 def live_signals(signals: Iterable[Signal], as_of: datetime) -> tuple[Signal, ...]:
     """The latest signal per (source, edge type) that has not outlived its horizon, ordered by id. Edge types that
     exclude each other count as one, so that yesterday's `iv_rich` does not outlive today's `iv_cheap`; of `EVENTS` the
-    latest that happened and the latest neutral reading are both live.
+    latest that happened and a later neutral reading are both live.
     """
     latest: dict[tuple[str, str, bool], Signal] = {}
     for signal in signals:
@@ -114,7 +114,12 @@ def live_signals(signals: Iterable[Signal], as_of: datetime) -> tuple[Signal, ..
         held = latest.get(key)
         if held is None or _later(signal, held):
             latest[key] = signal
-    alive = (signal for signal in latest.values() if _age_days(signal, as_of) <= _figure(signal, "horizon_days"))
+    alive = (
+        signal
+        for (source, edge_type, quiet), signal in latest.items()
+        if _age_days(signal, as_of) <= _figure(signal, "horizon_days")
+        and not (quiet and _later(latest.get((source, edge_type, False), signal), signal))
+    )
     return tuple(sorted(alive, key=lambda signal: signal.id))
 
 

@@ -1,5 +1,6 @@
 """January 2021: the talk's conviction by day beside the close, the debate, and who had to stay silent."""
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -24,15 +25,10 @@ def show_january(console: Console, document: Document) -> None:
         f"[bold]{name} in January 2021[/]: recorded talk at the desk's own slots, nothing read before it was known.",
         highlight=False,
     )
-    console.print(_days(document, wide=console.width >= WIDE))
-    console.print(
-        f"[dim]talk: conviction of the burst, it fires above {document['fires']:g}; posts against the usual of the week "
-        "before; then: the price at the end of the last full hour. No decision reads a price.[/]"
-    )
-    console.print(
-        "[dim]tone: the data set's own, by VADER, a poor reader of markets. By the desk's own word list on the titles "
-        "it stays below the mark on the 13th, and the talk fires first on the 22nd (docs/social.md).[/]"
-    )
+    wide = console.width >= WIDE
+    console.print(_days(document, wide=wide))
+    for words in _legend(document, wide=wide):
+        console.print(f"[dim]{words}[/]", highlight=False)
     first = document["first"]
     if first:
         look = first["loudest"]
@@ -84,6 +80,26 @@ def _days(document: Document, *, wide: bool) -> Table:
             f"{look['z_score']:.1f}", *tone, talk(look["conviction"], document["fires"]), mark,
         )  # fmt: skip
     return table
+
+
+def _legend(document: Document, *, wide: bool) -> Iterator[str]:
+    """What the columns shown mean, and where the source itself was all but silent."""
+    usual = "usual: as the week before has it" if wide else "z: how unusual the posts are after the week before"
+    yield (
+        f"talk: conviction of the burst, it fires above {document['fires']:g}; {usual}; then: the price at the end of the "
+        "last full hour. No decision reads a price."
+    )
+    yield (
+        f"{'tone' if wide else 'The mood in it'}: the data set's own, by VADER, a poor reader of markets. By the desk's own "
+        "word list on the titles it stays below the mark on the 13th, and the talk fires first on the 22nd (docs/social.md)."
+    )
+    thin = [day for day in document["days"] if day["day"] in document["thin"]]
+    if thin:
+        each = ", ".join(f"{day['loudest']['forum']:,} on {date.fromisoformat(day['day']):%d %b}" for day in thin)
+        yield (
+            f"posts of the whole forum in the source, in the 24 hours before the slot: {each}, usually "
+            f"{document['forum_usual']:,.0f}. Few posts of {document['name']} on those days are no silence."
+        )
 
 
 def _slot(look: Document) -> str:

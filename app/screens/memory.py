@@ -126,7 +126,7 @@ def _no_outcome(order: str | None, fate: str | None) -> str:
         return "not traded: no order was staged"
     told = {
         "held": f"open: order {order} is held",
-        "waiting": f"open: order {order} waits for a decision or a fill",
+        "waiting": f"waiting: order {order} waits for a decision or a fill",
         "closed": f"order {order} is closed; the next run draws the lesson",
     }
     return told.get(fate, f"not traded: order {order} {fate}")

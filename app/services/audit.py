@@ -3,11 +3,14 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 
 from app.documents import plain, view_document
+from app.services.instants import lapse_instant
 from app.services.story import Document, Steps, head_of, path_of, tale_of
 from app.wiring import Desk, on_account
 from domain.errors import UsageError
+from domain.order import WORKING, OrderState
 from domain.record import canonical_json
 from domain.run import RunRow
 from memory.orders import account_of
@@ -103,7 +106,11 @@ async def why(desk: Desk, ticker: str, run: str) -> Document:
         seen = document["path"][-1]["step"] if steps.of("collect", "request") else "nothing"
         answer = f"Run {run_id} is {row.state}: it was cut off, and the last thing known of {ticker} is: {seen}."
         return {**document, "step": "unfinished", "answer": f"{answer} 'desk run --resume {run_id}' goes on."}
-    return {**document, "step": outcome["step"], "answer": _answer(ticker, outcome, document["path"], orders)}
+    if outcome["step"] == "staged":
+        now = await lapse_instant(on_account(desk, row.request.feed))
+        order = next((order for order in orders if order["order_id"] == outcome["order_id"]), None)
+        return {**document, "step": "staged", "answer": f"{became(ticker, order, now)} {outcome['reason']}"}
+    return {**document, "step": outcome["step"], "answer": _answer(ticker, outcome, document["path"])}
 
 
 async def switch_uses(desk: Desk, *, limit: int = AT_ONCE) -> list[Document]:
@@ -131,10 +138,21 @@ async def exported(desk: Desk, run: str | None) -> AsyncGenerator[str, None]:
             yield canonical_json(row)
 
 
-def _answer(ticker: str, outcome: Document, path: list[Document], orders: list[Document]) -> str:
-    if outcome["step"] == "staged":
-        state = next((order["state"] for order in orders if order["order_id"] == outcome["order_id"]), "unknown")
-        return f"{ticker} was traded: order {outcome['order_id']} is {state}. {outcome['reason']}"
+def became(ticker: str, order: Document | None, now: datetime | None) -> str:
+    """What the staged order came to: only fills are a trade. Without `now` nothing lapses; None: the order is gone."""
+    if order is None:
+        return f"An order was staged for {ticker}, and is not on record any more."
+    state, filled = OrderState(order["state"]), sum(fill["units"] for fill in order["fills"])
+    if state is OrderState.STAGED and now is not None and datetime.fromisoformat(order["expires_at"]) <= now:
+        state = OrderState.EXPIRED
+    said = f"order {order['order_id']} is {state.value.replace('_', ' ')}"
+    if filled:
+        part = filled < order["units"]
+        return f"{ticker} was traded{' in part' if part else ''}: {said}, {filled} of {order['units']} units filled."
+    return f"{ticker} {'is not traded yet' if state in WORKING else 'was not traded'}: {said}, nothing filled."
+
+
+def _answer(ticker: str, outcome: Document, path: list[Document]) -> str:
     last = path[-1]
     return f"{ticker} was not traded. Its path ended at {last['step']} ({outcome['step']}): {last['said'].rstrip('.')}."
 

@@ -4,8 +4,9 @@ Every analyst reads the recorded picture at the desk's own slots; where the talk
 debated by the rules. The library holds no option chains of GME of that month, so nothing could be traded on it, and who
 needs chains says so. Prices and quiet names stand beside it for comparison; no decision reads them.
 
-GME's mood is the one that came with its counts. Of the quiet names no mood is recorded, so they cannot fire: what is
-counted of them is the days on which their counts would, were the mood strong.
+GME's mood is the one that came with its counts. Of the quiet names hardly any is recorded (of TSLA on six sessions, by
+imported posts), and without one they cannot fire: what is counted of them is the days on which their counts would, were
+the mood strong.
 """
 
 import asyncio
@@ -14,7 +15,10 @@ from contextlib import AsyncExitStack
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import prod
+from statistics import median
 from typing import Any
+
+import numpy as np
 
 from agents.contract import AnalystContext
 from agents.registry import ANALYSTS, analyst
@@ -26,7 +30,7 @@ from app.services.demo_squeeze import FIRES, Told, citing, loud
 from app.wiring import Configuration, market_feed
 from domain.book import Baseline, Book
 from domain.errors import DataError, StorageFull
-from domain.market import MarketData, Series, hourly_mentions, hourly_price, mentions
+from domain.market import FORUM, MarketData, Series, hourly_mentions, hourly_price, mentions
 from domain.risk import TradingState
 from domain.sessions import is_session, new_york
 from domain.signals import Abstention, Signal
@@ -35,6 +39,7 @@ from feeds.library import MarketLibrary
 from feeds.recorded.feed import RecordedFeed
 from graph.deps import GraphSettings, priced_chain
 from signals.aggregate import aggregate
+from signals.social.velocity import series_back
 
 Document = dict[str, Any]
 
@@ -43,6 +48,7 @@ FIRST, LAST = date(2021, 1, 4), date(2021, 2, 5)
 DEADLINE = date(2021, 1, 15)
 JUMPED = 0.10  # of the close before: a price that has gone further has moved already
 PLAIN, BEFORE = 3.0, 7  # the plain rule: more than three times the mean of the seven days before
+THIN = 0.1  # of the month's usual posts in the whole forum: below it the source had all but stopped
 SPLIT = 4.0  # GME split four for one on 2022-07-22; the imported closes are in shares after it
 REMEDY = (
     "Import the recorded talk and daily bars: 'desk data import FOLDER' with "
@@ -128,6 +134,7 @@ async def _look(market: MarketData, settings: GraphSettings) -> Document:
     look: Document = {
         "as_of": plain(market.as_of),
         **_burst(found, NAME),
+        "forum": _forum(market),
         "fired": fired and fired["id"],
         "abstentions": [plain(item) for item in found if isinstance(item, Abstention)],
         "notes": plain([note for note in market.notes if note.subject == NAME]),
@@ -169,6 +176,12 @@ def _burst(found: Sequence[Signal | Abstention], ticker: str) -> Document:
     }
 
 
+def _forum(market: MarketData) -> int:
+    """Posts counted in the whole forum in the 24 hours before the slot."""
+    counted = market.series[hourly_mentions(FORUM)].known_by(market.as_of)
+    return int(np.nansum(series_back(counted, market.as_of, 24)))
+
+
 def _plain_rule(counts: Series) -> bool:
     """Whether the last day's mentions are more than three times the mean of the seven days before, at least one a day.
     A day without mentions is absent from the counts.
@@ -184,12 +197,15 @@ def _document(seen: list[Document], prices: Prices) -> Document:
     fired = next((day for day in days if day["loudest"]["fired"]), None)
     peak = max((day for day in days if day["close"] is not None), key=lambda day: day["close"])
     quiet = {name: _counted(name, seen) for name in QUIET}
+    usual = median(day["loudest"]["forum"] for day in days)
     facts = (_early(days, fired, peak), _price_then(days, fired, prices), _cited(fired), _quiet(quiet))
     return {
         "name": NAME,
         "quiet": list(QUIET),
         "fires": FIRES,
         "days": days,
+        "forum_usual": usual,
+        "thin": [day["day"] for day in days if day["loudest"]["forum"] < THIN * usual],
         "looks": seen,
         "first": fired,
         "peak": {"day": peak["day"], "close": peak["close"]},

@@ -151,6 +151,10 @@ class RecordedOrders:
             raise Refused(self.refusals[order.order_id], code="recorded")
         return True
 
+    async def withdraw_repairs(self, *_: object, **__: object) -> tuple[str, ...]:
+        """Done already."""
+        return ()
+
 
 @dataclass(frozen=True)
 class RecordedMemories:

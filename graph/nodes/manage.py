@@ -33,15 +33,12 @@ async def manage(state: RunState, deps: Deps) -> Done:
     whole_run: list[Entry] = []
     repair: Exit | Repair | str | None = None
     if held:
-        flattening, repair = await asyncio.to_thread(mended, snapshot, state["regime"].regime, held, exits, deps)
-        if isinstance(flattening, str):
-            whole_run.append(Entry(WHOLE_RUN, "flattening", flattening))
-        elif flattening is not None:
-            found |= {leaving.closes: leaving for leaving in flattening}
-            exits += flattening
+        more = await asyncio.to_thread(mended, snapshot, state["regime"].regime, held, exits, deps)
+        exits, repair = list(more.exits.values()), more.repair
+        found |= more.exits
+        if more.flattening is not None:
+            whole_run.append(Entry(WHOLE_RUN, "flattening", more.flattening))
         whole_run.append(Entry(WHOLE_RUN, "breach", repair))
-    if isinstance(repair, Exit):
-        exits.append(repair)
     names = {view.order.order_id: f"{view.order.ticker} {view.order.order_id}" for view in desk.open_orders}
     entries = [Entry(names[order_id], "position", finding) for order_id, finding in found.items()] + whole_run
     repairs = [repair] if isinstance(repair, Repair) else []

@@ -8,8 +8,11 @@ from graph.step import WHOLE_RUN, Done, Entry
 
 
 async def stage(state: RunState, deps: Deps) -> Done:
-    """One staged order per accepted allocation, never transmitted from here."""
+    """One staged order per accepted allocation, never transmitted from here. What earlier runs proposed against broken
+    limits gives way: this run has looked at the book anew.
+    """
     staged, entries = {}, []
+    await deps.orders.withdraw_repairs(state["run"].run_id, at=state["run"].as_of)
     for key, allocation in state.get("allocations", {}).items():
         if not allocation.accepted:
             continue

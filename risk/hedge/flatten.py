@@ -12,6 +12,10 @@ from risk.hedge.breach import SLACK, NoProposal
 from risk.hedge.repairs import Holding
 from risk.ranges import Range
 
+NEAR = 0.01  # of the delta that is to be flattened: nearer is not worth a closing, nor a long search
+MOST_NODES = 20_000  # of the search: a bound that every machine reaches at the same place
+LESS_THAN_ONE = 2.0  # by which all that closings cost, together, counts for less than one unit
+
 
 class Flattening(Record):
     """Units to close by order id; SPX delta of the book (USD, the worse end) as it is and once they are closed."""
@@ -24,16 +28,17 @@ class Flattening(Record):
 
 
 def flatten(delta: Range, holdings: Sequence[Holding], *, limit: float) -> Flattening | NoProposal:
-    """The fewest units whose closing brings the SPX delta within ±`limit` USD, or as near as closing can.
+    """The fewest units whose closing brings the SPX delta within ±`limit` USD, or about as near as closing can.
 
-    `delta` is all that the delta of the whole book may be, USD of SPX exposure. Of `holdings` those without a beta are
-    left alone: which way they lean is not known. An exact search over whole units; among equals the cheapest to close.
+    `delta` is all that the delta of the whole book may be, USD of SPX exposure; a hundredth of it is as good as flat.
+    Of `holdings` those without a beta are left alone: which way they lean is not known. Among as few units those that
+    cost least to close.
     """
-    known = sorted((one for one in holdings if one.beta is not None), key=lambda one: (one.closing_cost, one.order_id))
+    limit = max(limit, NEAR * delta.largest)
     if delta.largest <= limit * (1 + SLACK):
         return NoProposal(code="nothing_broken", reason=f"SPX delta of {delta} USD is flat enough ({limit:,.0f}).")
-    effect = np.array([-(one.beta or 0.0) * one.greeks.delta for one in known])
-    units = _fewest(delta, effect, np.array([one.units for one in known], dtype=np.int64), limit)
+    known = sorted((one for one in holdings if one.beta is not None), key=lambda one: one.order_id)
+    units = _fewest(delta, known, limit)
     if units is None:
         return NoProposal(
             code="unsolved", reason=f"The search for closings against an SPX delta of {delta} USD failed."
@@ -42,7 +47,7 @@ def flatten(delta: Range, holdings: Sequence[Holding], *, limit: float) -> Flatt
         return NoProposal(
             code="none_restores", reason=f"No closing brings the SPX delta of {delta} USD nearer to zero."
         )
-    after = delta.with_sure(float(units @ effect))
+    after = delta.with_sure(float(units @ _effects(known)))
     return Flattening(
         units={one.order_id: int(count) for one, count in zip(known, units, strict=True) if count},
         before=_worse(delta),
@@ -52,29 +57,39 @@ def flatten(delta: Range, holdings: Sequence[Holding], *, limit: float) -> Flatt
     )
 
 
-def _fewest(delta: Range, effect: Floats, most: NDArray[np.int64], limit: float) -> NDArray[np.int64] | None:
-    """Units `(n,)` of each: first the least distance beyond `limit`, then the fewest units that keep to it."""
+def _fewest(delta: Range, known: Sequence[Holding], limit: float) -> NDArray[np.int64] | None:
+    """Units `(n,)` of each: first the least distance beyond `limit`, then the fewest units that about keep to it."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    count, scale = len(effect), delta.largest
+    count, scale = len(known), delta.largest
     if not count:
-        return most
-    leans = np.append(effect / scale, 0.0)
+        return np.zeros(0, dtype=np.int64)
+    most = np.array([one.units for one in known], dtype=np.float64)
+    leans = np.append(_effects(known) / scale, 0.0)
     beyond = np.append(np.zeros(count), 1.0)  # the last column: how far beyond the limit, as a share of `scale`
     room = np.array([limit - delta.high, limit + delta.low]) / scale
     sides = LinearConstraint(np.vstack([leans - beyond, -leans - beyond]), -np.inf, room)
     search: dict[str, Any] = {
-        "bounds": Bounds(0.0, np.append(most, np.inf).astype(np.float64)),
+        "bounds": Bounds(0.0, np.append(most, np.inf)),
         "integrality": np.append(np.ones(count, dtype=np.int64), 0),
-        "options": {"mip_rel_gap": 0.0},
+        "options": {"mip_rel_gap": NEAR, "node_limit": MOST_NODES},
     }
     nearest = milp(beyond, constraints=sides, **search)
-    if nearest.fun is None:
+    if nearest.x is None:
         return None
-    near = LinearConstraint(beyond, -np.inf, nearest.fun + SLACK)
-    in_order = np.append(1.0 + np.arange(count) / (1e3 * count * most.sum()), 0.0)  # among equals the first
-    fewest = milp(in_order, constraints=[sides, near], **search)
+    near = LinearConstraint(beyond, -np.inf, nearest.x[-1] + (SLACK if nearest.x[-1] <= SLACK else NEAR))
+    cost = np.array([one.closing_cost for one in known])
+    dearer = cost - cost.min()
+    each = np.append(1.0 + dearer / max(LESS_THAN_ONE * (dearer @ most), 1.0), 0.0)
+    fewest = milp(
+        each, constraints=[sides, near], **(search | {"options": {"mip_rel_gap": 0.0, "node_limit": MOST_NODES}})
+    )
     return None if fewest.x is None else np.rint(fewest.x[:count]).astype(np.int64)
+
+
+def _effects(known: Sequence[Holding]) -> Floats:
+    """What closing one unit of each does to the SPX delta, USD, `(n,)`."""
+    return np.array([-(one.beta or 0.0) * one.greeks.delta for one in known])
 
 
 def _worse(delta: Range) -> float:

@@ -58,6 +58,37 @@ def mend(
     return propose(limits_of(held, settings, regime), book, chains, search)
 
 
+def once_closed(portfolio: Portfolio, leaving: Mapping[str, int]) -> Portfolio:
+    """The book when of each structure that is filled and held so many units are gone (`leaving`, by order id), as far
+    as it is measured here.
+    """
+    exposures, measures = [], portfolio.measures
+    pnl, gains = dict(measures.pnl), dict(measures.gains)
+    for exposure in portfolio.exposures:
+        gone = leaving.get(exposure.order_id, 0) if exposure.state == OPEN else 0
+        share = max(exposure.units - gone, 0) / exposure.units
+        if share == 1:
+            exposures.append(exposure)
+        elif share:
+            exposures.append(_part(exposure, exposure.units - gone, share))
+            key, order_id = key_of(exposure), exposure.order_id
+            pnl |= {key: share * pnl[key]} if key in pnl else {}
+            gains |= {order_id: share * gains[order_id]} if order_id in gains else {}
+    return replace(portfolio, exposures=tuple(exposures), measures=replace(measures, pnl=pnl, gains=gains))
+
+
+def _part(exposure: Exposure, units: int, share: float) -> Exposure:
+    greeks = exposure.greeks
+    return exposure.model_copy(
+        update={
+            "units": units,
+            "worst_case": exposure.worst_case * units / exposure.units,
+            "greeks": greeks
+            and DollarGreeks(**{name: share * getattr(greeks, name) for name in DollarGreeks.model_fields}),
+        }
+    )
+
+
 def flattened(
     portfolio: Portfolio, ways_out: Mapping[str, WayOut], *, search: BreachSettings
 ) -> Flattening | NoProposal:

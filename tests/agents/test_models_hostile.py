@@ -10,6 +10,7 @@ from agents.debate.shapes import Turn
 from agents.models.calls import Question, RecordedModels
 from agents.models.gateway import ModelGateway
 from prompts.library import Rendered
+from prompts.replies import bounded_client
 from tests.agents.test_models_limits import SETTINGS, _settings
 from tests.support.debate_cases import MemoryModelRecord
 from tests.support.llm_server import says
@@ -109,3 +110,16 @@ async def test_replies_are_asked_for_unpacked(llm_server):
     server = llm_server()
     await asked(server)
     assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("said", ["Identity", "", "identity, identity"])
+async def test_a_reply_that_only_says_that_it_is_not_packed_is_read(said):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-encoding: {said}\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server, bounded_client(1_000) as client:
+        reply = await client.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        assert reply.json() == {}

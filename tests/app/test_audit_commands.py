@@ -2,11 +2,20 @@
 
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.services.audit import became
 from domain.record import canonical_json
 from memory.audit import GENESIS
+
+LAPSES = datetime(2026, 3, 2, 21, tzinfo=UTC)
+
+
+def ordered(state, filled):
+    fills = [{"units": filled}] if filled else []
+    return {"order_id": "O-1", "state": state, "units": 2, "expires_at": LAPSES.isoformat(), "fills": fills}
 
 
 def test_the_list_has_every_run_with_its_orders_and_the_head_of_the_chain(audited, capsys):
@@ -72,7 +81,7 @@ def test_the_story_of_an_order_ends_with_what_people_did_and_the_fill(twin, caps
 @pytest.mark.parametrize(
     ("ticker", "step", "last", "words"),
     [
-        ("XOM", "staged", "stage", "XOM was traded: order O-"),
+        ("XOM", "staged", "stage", "XOM is not traded yet: order O-"),
         ("amd", "vetoed", "risk_gate", "event_blackout measured"),
         ("ZZZ", "not_in_watchlist", None, "ZZZ was not in the watchlist"),
     ],
@@ -85,6 +94,39 @@ def test_why_names_the_step_that_ended_a_path_with_its_numbers(audited, capsys, 
     code, out, _ = audited.desk(capsys, "audit", "why", ticker, "--run", audited.run_id)
     assert code == 0
     assert words.split()[0] in out
+
+
+@pytest.mark.parametrize(
+    ("state", "filled", "words"),
+    [
+        ("staged", 0, "JPM is not traded yet: order O-1 is staged, nothing filled."),
+        ("approved", 0, "JPM is not traded yet: order O-1 is approved, nothing filled."),
+        ("submitted", 0, "JPM is not traded yet: order O-1 is submitted, nothing filled."),
+        ("partially_filled", 1, "JPM was traded in part: order O-1 is partially filled, 1 of 2 units filled."),
+        ("filled", 2, "JPM was traded: order O-1 is filled, 2 of 2 units filled."),
+        ("cancelled", 1, "JPM was traded in part: order O-1 is cancelled, 1 of 2 units filled."),
+        ("cancelled", 0, "JPM was not traded: order O-1 is cancelled, nothing filled."),
+        ("expired", 0, "JPM was not traded: order O-1 is expired, nothing filled."),
+        ("rejected", 0, "JPM was not traded: order O-1 is rejected, nothing filled."),
+        ("superseded", 0, "JPM was not traded: order O-1 is superseded, nothing filled."),
+        ("failed", 0, "JPM was not traded: order O-1 is failed, nothing filled."),
+    ],
+)
+def test_why_calls_traded_only_what_was_filled(state, filled, words):
+    assert became("JPM", ordered(state, filled), LAPSES - timedelta(seconds=1)) == words
+
+
+def test_why_calls_a_staged_order_expired_once_its_time_is_up():
+    assert "was not traded: order O-1 is expired" in became("JPM", ordered("staged", 0), LAPSES)
+    assert "is not traded yet: order O-1 is approved" in became("JPM", ordered("approved", 0), LAPSES)
+    assert "is not traded yet: order O-1 is staged" in became("JPM", ordered("staged", 0), None)
+
+
+def test_why_of_an_order_that_ended_without_a_fill_says_that_nothing_was_traded(twin, capsys):
+    twin.sql("UPDATE orders SET state = 'expired' WHERE ticker = 'XOM'")
+    _, found = twin.json(capsys, "audit", "why", "XOM")
+    assert found["answer"].startswith("XOM was not traded: order O-")
+    assert "is expired, nothing filled" in found["answer"]
 
 
 def test_why_of_one_not_debated_gives_its_rank_and_conviction(audited, capsys):

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 from datetime import date, datetime, time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -105,6 +106,48 @@ def test_quiet_names_are_judged_by_counts_since_no_mood_of_theirs_is_recorded(to
     assert not any(days[name]["mood"] for name in QUIET)
     heard = [look["quiet"][name]["conviction"] for look in told[1]["looks"] for name in QUIET]
     assert len([one for one in heard if one is not None]) > 200
+
+
+@pytest.mark.shared_data
+def test_days_on_which_the_source_all_but_stopped_are_no_silence(told):
+    document = told[1]
+    assert document["thin"] == ["2021-01-25", "2021-01-26", "2021-01-27", "2021-02-05"]
+    forum = {day["day"]: day["loudest"]["forum"] for day in document["days"]}
+    assert [forum[day] for day in document["thin"]] == [37, 137, 395, 108]
+    assert document["forum_usual"] > 5_000
+    console = Console(file=io.StringIO(), width=140, color_system=None)
+    show_january(console, document)
+    text = " ".join(console.file.getvalue().split())
+    assert "before the slot: 37 on 25 Jan, 137 on 26 Jan, 395 on 27 Jan, 108 on 05 Feb, usually " in text
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("width", "shown"), [(80, False), (100, False), (140, True)])
+def test_the_legend_explains_only_the_columns_shown(told, width, shown):
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    show_january(console, told[1])
+    text = console.file.getvalue()
+    heads = next(line for line in text.splitlines() if "session" in line).split()
+    for column in ("usual", "tone"):
+        assert (column in heads, f"{column}:" in text) == (shown, shown)
+
+
+@pytest.mark.shared_data
+async def test_the_page_tells_the_conviction_of_counts_and_of_the_full_import(shared_data, tmp_path):
+    at, talk = new_york(date(2021, 1, 13), time(12)), shared_data / "reddit_wsb"
+    settings = configuration(Environment(desk_home=tmp_path, desk_config=None)).graph
+    library = MarketLibrary(tmp_path / "library")
+    found = []
+    for files in (
+        (HOURLY, "mention_counts_2018_2025.csv"),
+        ("gme_posts_2021q1.csv.gz", "wsb_posts_2021_01_02.csv.gz"),
+    ):
+        for file in files:
+            library.import_path(talk / file)
+        market = await RecordedFeed(library, FixedClock(at)).histories(at, (NAME, *QUIET))
+        found.append((await _look(market, settings))["conviction"])
+    page = " ".join((Path(__file__).parents[2] / "docs" / "social.md").read_text(encoding="utf-8").split())
+    assert f"with {found[1]:.2f} on the hour before ({found[0]:.2f} without the posts" in page
 
 
 def test_a_quiet_name_whose_counts_would_fire_fails_the_fact():

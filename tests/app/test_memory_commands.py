@@ -101,8 +101,9 @@ async def traded(engine):
 
 async def test_an_order_that_came_to_nothing_is_not_open(desk, engine):
     at = await traded(engine)
+    now = at + 3 * HOUR  # TLT may still be approved
     desk = dataclasses.replace(desk, clock=FixedClock(AS_OF))
-    found = await memory_list(desk, at=AS_OF, learned=None, limit=10)
+    found = await memory_list(desk, at=now, learned=None, limit=10)
     assert {row["ticker"]: row["fate"] for row in found["memories"]} == {
         "GDX": "rejected", "QQQ": "expired", "IWM": "superseded", "TLT": "waiting", "GLD": "held", "XLE": "closed",
         "DIA": None,
@@ -113,19 +114,37 @@ async def test_an_order_that_came_to_nothing_is_not_open(desk, engine):
     async def still_open(at):
         return {row["ticker"] for row in (await memory_list(desk, at=at, learned=False, limit=10))["memories"]}
 
-    assert await still_open(AS_OF) == {"TLT", "GLD"}
+    assert await still_open(now) == {"TLT", "GLD"}
     assert await still_open(at) == {"GDX", "QQQ", "IWM", "TLT", "GLD", "XLE"}  # as it was known then
     for ticker, said in (
         ("GDX", "not traded: order O-ran-GDX rejected"), ("GLD", "open: order O-ran-GLD is held"),
         ("XLE", "the next run draws the lesson"), ("DIA", "not traded: no order was staged"),
     ):  # fmt: skip
-        assert said in shown(show_memory, await memory_shown(desk, f"ran/{ticker}", at=AS_OF))
-    counted = await memory_stats(desk, at=AS_OF)
+        assert said in shown(show_memory, await memory_shown(desk, f"ran/{ticker}", at=now))
+    counted = await memory_stats(desk, at=now)
     assert (counted["situations"], counted["traded"]) == (7, 2)
     assert counted["orders"] == {
         "waiting": 1, "held": 1, "closed": 1, "rejected": 1, "expired": 1, "superseded": 1,
     }  # fmt: skip
     assert "1 waiting, 1 held, 1 closed, 1 rejected" in shown(show_stats, counted, desk="desk", width=80)
+
+
+async def test_an_order_whose_time_is_up_waits_for_nobody_even_before_anyone_looked(desk, engine):
+    lapses = await traded(engine) + 4 * HOUR
+    desk = dataclasses.replace(desk, clock=FixedClock(AS_OF))
+    for at, fate, said in (
+        (lapses - HOUR, "waiting", "waiting: order O-ran-TLT waits for a decision or a fill"),
+        (lapses, "expired", "not traded: order O-ran-TLT expired"),
+    ):
+        told = await memory_shown(desk, "ran/TLT", at=at)
+        assert told["fate"] == fate
+        assert said in shown(show_memory, told)
+        still = {row["ticker"] for row in (await memory_list(desk, at=at, learned=False, limit=10))["memories"]}
+        assert still == {"GLD"} | ({"TLT"} if fate == "waiting" else set())
+    assert (await memory_stats(desk, at=lapses))["orders"] == {
+        "held": 1, "closed": 1, "rejected": 1, "expired": 2, "superseded": 1,
+    }  # fmt: skip
+    assert (await PostgresOrderStore(engine, account="simulated").get("O-ran-TLT")).state is OrderState.STAGED
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -176,7 +195,7 @@ async def test_one_situation_is_found_by_its_id_its_order_or_a_clear_beginning(r
         assert max(len(line) for line in text.splitlines()) <= width
         for words in ("predicted", "happened", "finding", "short layer", "memory/old/SPY", "vega", "unknown"):
             assert words in text
-    assert "open: order O-open-SPY waits" in shown(show_memory, await memory_shown(remembering, "open", at=AS_OF))
+    assert "waiting: order O-open-SPY waits" in shown(show_memory, await memory_shown(remembering, "open", at=AS_OF))
 
 
 async def test_the_counts_add_up_and_lacking_vectors_are_told(remembering, monkeypatch):
@@ -212,7 +231,7 @@ async def test_a_look_at_an_instant_shows_neither_later_decisions_nor_later_outc
     assert [row["run_id"] for row in waiting] == ["lost"]
     told = await memory_shown(remembering, "lost", at=AS_OF - 11 * DAY)
     assert (told["lesson"], told["outcome"], told["known_at"]) == (None, None, None)
-    assert "open: order O-lost-SPY" in shown(show_memory, told)
+    assert "waiting: order O-lost-SPY" in shown(show_memory, told)
     with pytest.raises(UsageError, match="is no situation of simulated by 2026-11-11"):
         await memory_shown(remembering, "new", at=then)
 

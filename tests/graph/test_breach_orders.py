@@ -167,3 +167,52 @@ async def test_what_an_approved_order_is_closing_is_not_made_up_for(world, marke
     state = await desk.run()
     assert state["exits"] == []
     assert "is flat enough" in desk.audit.of("manage")["*", "flattening"]
+
+
+def of_units(order, units):
+    sizing = order.sized.sizing.model_copy(update={"units": units})
+    return order.model_copy(update={"sized": order.sized.model_copy(update={"sizing": sizing})})
+
+
+def flat_at(settings, share):
+    return settings.model_copy(update={"breach": settings.breach.model_copy(update={"flat": share})})
+
+
+async def test_of_a_structure_that_is_partly_leaving_the_rest_still_counts(world, market, settings, spreads):
+    order = of_units(spreads["JPM"], 8)
+    closing = of_units(order, 1).model_copy(update={"order_id": "O-closing", "closes": order.order_id})
+    going = OrderView(order=closing, state=OrderState.APPROVED, changed_at=market.as_of)
+    held = holding(market, settings, order, closings=(going,))
+    tight = limited(settings, abs(delta_of(held, "JPM")) * 0.9, float(held.book.nlv))
+    desk = world({"*": WEAK}, settings=flat_at(tight, 0.0), desk=lost(held, "0.05"))
+    state = await desk.run()
+    assert state["exits"] == []  # an approved closing must not be crossed by another
+    assert desk.audit.of("manage")["*", "flattening"].startswith("No closing brings the SPX delta of +")
+    assert desk.audit.of("manage")["*", "breach"] == "Every limit holds."
+
+
+async def test_flattening_and_a_broken_limit_close_one_structure_by_one_order(world, market, settings, spreads):
+    order = of_units(spreads["JPM"], 8)
+    held = holding(market, settings, order)
+    delta, nlv = abs(delta_of(held, "JPM")), float(held.book.nlv)
+    both = flat_at(limited(settings, delta * 0.3, nlv), 0.8 * delta / nlv)
+    alone = world({"*": WEAK}, settings=both, desk=held)
+    (breach,) = (await alone.run())["exits"]
+    desk = world({"*": WEAK}, settings=both, desk=lost(held, "0.05"))
+    (leaving,) = (await desk.run())["exits"]
+    assert (leaving.units, leaving.held) == (breach.units, 8)
+    assert leaving.reason.rule == "daily_loss"
+    assert "; breach: Restores delta " in leaving.reason.detail
+    (staged,) = desk.orders.staged.values()
+    assert (staged.units, staged.sized.candidate.purpose) == (breach.units, "repair")
+
+
+async def test_a_run_takes_back_what_an_earlier_one_proposed_against_broken_limits(world, market, settings, spreads):
+    held = holding(market, settings, *spreads.values())
+    orders = MemoryOrders()
+    lossy = world({"*": WEAK}, settings=flat_at(settings, 0.0), desk=lost(held, "0.03"), orders=orders, run_id="before")
+    await lossy.run()
+    assert len(orders.staged) == len(NAMES)
+    recovered = world({"*": WEAK}, settings=settings, desk=held, orders=orders, run_id="after")
+    await recovered.run()
+    assert orders.staged == {}

@@ -220,11 +220,18 @@ async def test_earlier_signals_are_the_latest_of_each_kind_still_alive(engine, d
     assert (await desk.context(NOON, market())).earlier_signals == (latest,)
 
 
-async def test_a_neutral_reading_does_not_hide_the_one_before_it(engine, desk):
-    spoke = signal(NOON - 2 * DAY)
-    quiet = [signal(NOON - hours * HOUR, direction=Direction.NEUTRAL) for hours in (30, 20)]
-    await published(engine, signal(NOON - 3 * DAY), spoke, *quiet)
+async def test_a_quiet_hour_does_not_hide_the_burst_before_it(engine, desk):
+    burst = "mention_velocity"
+    spoke = signal(NOON - 2 * DAY, edge=burst)
+    quiet = [signal(NOON - hours * HOUR, edge=burst, direction=Direction.NEUTRAL) for hours in (30, 20)]
+    await published(engine, signal(NOON - 3 * DAY, edge=burst), spoke, *quiet)
     assert (await desk.context(NOON, market())).earlier_signals == (spoke, quiet[1])
+
+
+async def test_what_is_no_event_is_as_it_was_read_last(engine, desk):
+    quiet = signal(NOON - 20 * HOUR, direction=Direction.NEUTRAL)
+    await published(engine, signal(NOON - 2 * DAY), quiet)
+    assert (await desk.context(NOON, market())).earlier_signals == (quiet,)
 
 
 async def test_the_regimes_history_ends_before_the_instant(engine, desk):

@@ -153,6 +153,29 @@ async def test_a_later_run_supersedes_what_is_still_staged_on_the_same_ticker(st
     assert (await store.get("old")).reason == "superseded by new"
 
 
+def mending(order_id, *, run_id="run-1", at=NOON, **changes):
+    made = order(order_id, run_id=run_id, at=at, **changes)
+    candidate = made.sized.candidate.model_copy(update={"purpose": "repair"})
+    return made.model_copy(update={"sized": made.sized.model_copy(update={"candidate": candidate})})
+
+
+async def test_what_was_staged_against_broken_limits_gives_way_to_a_run_that_looked_anew(store):
+    for staged in (mending("old"), mending("own", ticker="QQQ", run_id="run-2"), order("trade", ticker="IWM")):
+        await store.stage(staged)
+    await store.stage(mending("later", ticker="DIA", at=NOON + DAY))
+    assert await store.withdraw_repairs("run-2", at=LATER) == ("old",)
+    assert [(await store.get(name)).state for name in ("own", "trade", "later")] == [S.STAGED] * 3
+    old = await store.get("old")
+    assert (old.state, old.reviewer, old.reason) == (S.SUPERSEDED, "desk", "run run-2 looked at the book anew")
+
+
+async def test_of_one_structure_only_the_latest_closing_waits_whatever_its_reason(store):
+    opening = await hold_position(store)
+    await store.stage(order("stop", intent="close", closes=opening.order_id, at=LATER))
+    await store.stage(mending("flat", intent="close", closes=opening.order_id, run_id="run-2", at=LATER + HOUR))
+    assert (await store.get("stop")).reason == "superseded by flat"
+
+
 async def test_a_run_of_the_past_supersedes_nothing_of_the_future(store):
     await store.stage(order("today", at=NOON + DAY))
     await store.stage(order("replayed", at=NOON, run_id="run-2"))

@@ -209,6 +209,8 @@ def test_a_burst_decays_beside_a_later_quiet_hour_and_ends_with_a_later_burst(co
     faded = compose([burst, quiet])
     assert faded.price_score == compose([burst]).price_score > 0
     assert {part.signal_id for part in faded.contributions} == {burst.id, quiet.id}
+    before = signal("social", "mention_velocity", "neutral", 0.0, age_days=3.0)
+    assert {part.signal_id for part in compose([before, burst]).contributions} == {burst.id}
     doubted = signal("social", "mention_velocity", "bullish", 0.1, age_days=1.0, half_life_days=2.0)
     assert compose([burst, doubted, quiet]).price_score == compose([doubted]).price_score
     assert compose([signal("social", "crowd_sentiment", "bullish", 0.9, age_days=2.0),

@@ -176,6 +176,15 @@ class MemoryOrders:
         self.staged[order.order_id] = order
         return True
 
+    async def withdraw_repairs(self, run_id: str, *, at: datetime) -> tuple[str, ...]:
+        old = [
+            order.order_id for order in self.staged.values()
+            if order.sized.candidate.purpose == "repair" and order.run_id != run_id and order.staged_at <= at
+        ]  # fmt: skip
+        for order_id in sorted(old):
+            del self.staged[order_id]
+        return tuple(sorted(old))
+
     async def get(self, order_id: str) -> OrderView:
         if order_id not in self.staged:
             raise UsageError(f"There is no order {order_id}.")

@@ -3,6 +3,7 @@
 import itertools
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import scipy.optimize
 from hypothesis import given
@@ -60,10 +61,31 @@ def test_a_book_that_no_closing_helps_says_so(holdings):
     )
 
 
-def test_among_equals_the_cheapest_to_close_goes():
+def test_among_as_few_units_the_cheapest_to_close_go():
     holdings = [held("A", 2_000, 1, cost=80), held("B", 2_000, 1, cost=20), held("C", 2_000, 1, cost=50)]
     assert flatten(book(*holdings), holdings, limit=4_500).units == {"B": 1}
     assert flatten(book(*holdings), holdings, limit=2_500).units == {"B": 1, "C": 1}
+    prices = {"A": (1_000, 0), "B": (-100, 1), "C": (2_000, 2), "D": (2_000, 3), "E": (3_000, 1_000)}
+    several = [held(name, delta, 1, cost=cost) for name, (delta, cost) in prices.items()]
+    assert flatten(book(*several), several, limit=3_900).units == {"C": 1, "D": 1}
+
+
+def test_a_flat_book_without_value_needs_no_search():
+    assert flatten(Range(), [held("A", 1_000, 1)], limit=-5_000).code == "nothing_broken"
+
+
+def test_a_hundredth_nearer_is_not_worth_a_closing():
+    holdings = [held("A", 1_000, 4), held("B", -700, 3), held("C", -600, 3)]
+    assert flatten(Range(-19_900, 20_100), holdings, limit=5_000).code == "none_restores"
+
+
+@pytest.mark.parametrize("limit", [0.0, 5_000.0])
+def test_a_large_book_is_searched_as_well(limit):
+    rng = np.random.default_rng(1)
+    holdings = [held(f"H{n}", float(delta), 9, cost=float(n)) for n, delta in enumerate(rng.normal(500, 3_000, 40))]
+    sure = book(*holdings)
+    found = flatten(Range(sure.low - 20_000, sure.high + 20_000), holdings, limit=limit)
+    assert abs(found.after) <= 20_000 + 0.01 * abs(found.before) + max(limit, 0.01 * abs(found.before))
 
 
 def test_a_delta_of_which_a_part_is_not_known_is_centred():
@@ -79,10 +101,10 @@ def test_beta_weighs_what_a_closing_takes_away():
 
 def test_a_search_without_an_answer_says_so(monkeypatch):
     holdings = [held("A", 1_000, 4)]
-    none = SimpleNamespace(x=None, fun=None)
+    none = SimpleNamespace(x=None)
     monkeypatch.setattr(scipy.optimize, "milp", lambda *_, **__: none)
     assert flatten(book(*holdings), holdings, limit=1).code == "unsolved"
-    answers = iter([SimpleNamespace(x=[4.0, 0.0], fun=0.0), none])
+    answers = iter([SimpleNamespace(x=[4.0, 0.0]), none])
     monkeypatch.setattr(scipy.optimize, "milp", lambda *_, **__: next(answers))
     assert flatten(book(*holdings), holdings, limit=1).code == "unsolved"
 
@@ -93,21 +115,24 @@ books = st.lists(
 
 
 @given(books, st.integers(-100, 100), st.integers(0, 40), st.integers(0, 30))
-def test_no_other_closings_are_nearer_or_as_near_with_fewer_units(rows, besides, unknown, limit):
+def test_no_other_closings_are_nearer_by_a_hundredth_or_as_near_with_fewer_units(rows, besides, unknown, limit):
     holdings = [
         held(str(n), float(100 * delta), units, cost=float(cost)) for n, (delta, units, _, cost) in enumerate(rows)
     ]
     sure = book(*holdings, besides=100.0 * besides)
     delta = Range(sure.low - 100 * unknown, sure.high + 100 * unknown)
+    hundredth = 0.01 * delta.largest
 
     def beyond(units):
         gone = sum(one.greeks.delta * count for one, count in zip(holdings, units, strict=True))
-        return max(delta.with_sure(-gone).largest - 100.0 * limit, 0.0)
+        return max(delta.with_sure(-gone).largest - max(100.0 * limit, hundredth), 0.0)
 
     every = list(itertools.product(*(range(one.units + 1) for one in holdings)))
-    best = min((beyond(units), sum(units)) for units in every)
+    nearest = min(map(beyond, every))
+    fewest = min(sum(units) for units in every if beyond(units) <= nearest + 1e-6)
     found = flatten(delta, holdings, limit=100.0 * limit)
     chosen = (
         [0] * len(rows) if isinstance(found, NoProposal) else [found.units.get(str(n), 0) for n in range(len(rows))]
     )
-    assert (beyond(chosen), sum(chosen)) == pytest.approx(best)
+    assert beyond(chosen) <= 1.01 * nearest + (1.01 * hundredth if nearest > 1e-6 else 1e-5)
+    assert sum(chosen) <= fewest

@@ -12,7 +12,7 @@ from domain.risk import DollarGreeks
 from risk.allocator import allocate_repairs
 from risk.gate import decide
 from risk.hedge.breach import Limit
-from risk.hedge.mending import WayOut, flattened, limits_of, mend
+from risk.hedge.mending import WayOut, flattened, limits_of, mend, once_closed
 from risk.hedge.settings import BreachSettings
 from risk.measured import BookMeasures
 from risk.revaluation import Scenarios
@@ -59,6 +59,29 @@ def test_flattening_counts_what_is_filled_and_can_be_closed():
     assert flattened(book(), {}, search=BreachSettings()).code == "none_restores"
     working = HELD.model_copy(update={"order_id": "O-way", "state": "working"})
     assert flattened(book(HELD, working), WAYS, search=BreachSettings(flat=0.2)) == found
+
+
+def test_what_is_partly_closed_counts_by_the_part_that_stays():
+    account = book(measures=replace(MEASURES, gains={"O-held": 90.0}))
+    left = once_closed(account, {"O-held": 1})
+    (rest,) = left.exposures
+    assert (rest.units, rest.worst_case, rest.greeks.delta) == (2, 800, pytest.approx(60_000))
+    assert left.measures.pnl["O-held", "open"] == pytest.approx(PNL["O-held", "open"] * 2 / 3)
+    assert left.measures.gains == {"O-held": pytest.approx(60.0)}
+    assert left.value_at_risk.usd == pytest.approx(account.value_at_risk.usd * 2 / 3)
+    assert once_closed(account, {"O-held": 3}).exposures == ()
+    assert once_closed(account, {"O-other": 3}).exposures == account.exposures
+
+
+def test_a_part_of_what_is_not_measured_is_as_unknown_as_the_whole():
+    dark = book(HELD.model_copy(update={"greeks": None}), measures=replace(MEASURES, pnl={}))
+    left = once_closed(dark, {"O-held": 1})
+    assert (left.exposures[0].greeks, left.measures.pnl, left.measures.gains) == (None, {}, {})
+
+
+def test_what_is_on_its_way_in_is_not_what_is_closed():
+    working = HELD.model_copy(update={"state": "working"})
+    assert once_closed(book(working), {"O-held": 3}).exposures == (working,)
 
 
 @pytest.mark.parametrize("account", [book(HELD.model_copy(update={"greeks": None})), book(nlv=None)])
