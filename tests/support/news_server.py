@@ -221,6 +221,12 @@ def news_server() -> Iterator[NewsServer]:
         yield news
 
 
+def patient_yaml(base_url: str) -> dict[str, Any]:
+    """`news.yaml` for this server where nothing is meant to be slow, however busy the machine."""
+    made = news_yaml(base_url)
+    return {**made, "provider_seconds": 60, "fetch": made["fetch"] | {"timeout_seconds": 20, "total_seconds": 40}}
+
+
 def news_yaml(base_url: str) -> dict[str, Any]:
     """`news.yaml` for this server, impatient."""
     return {
