@@ -16,6 +16,7 @@ def configure(level: str) -> None:
             structlog.processors.add_log_level,
             _hide_secrets,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -4,8 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 
 pytest_plugins = ["tests.fixtures_database"]
+
+
+def pytest_configure() -> None:
+    """Tracebacks in logs without every local value: printing those takes seconds, in which no loop turns."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ what nobody asked for between two runs would be lost.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("desk.collecting")
 
 LIVE = frozenset({"cboe"})  # feeds whose runs read what is collected
+PATIENCE_S = 1.0  # for a cancelled round to end, before it is cancelled again
 Round = Callable[[], Awaitable[None]]
 
 
@@ -43,9 +44,17 @@ async def collecting(desk: "Desk", journal: "Journal", stop: Stop) -> AsyncItera
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _ended(tasks)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended. Once is not enough: an error raised in the place of the cancellation (psycopg's
+    executemany does so while it enters its pipeline) is to a round a fault like any other, and it would go on.
+    """
+    while waiting := [task for task in tasks if not task.done()]:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=PATIENCE_S)
 
 
 def _rounds(desk: "Desk", journal: "Journal", closing: AsyncExitStack) -> dict[str, tuple[Round, float]]:

@@ -154,6 +154,27 @@ async def test_a_round_that_succeeds_again_clears_its_trouble(live, monkeypatch)
     assert collected(journal)["social"].status == "ok"
 
 
+async def test_a_round_that_loses_its_cancellation_ends_all_the_same(live, monkeypatch):
+    """As where psycopg's executemany is cancelled while it enters its pipeline: it raises an AssertionError."""
+    began, lost = asyncio.Event(), []
+
+    async def losing(*_):
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            lost.append(1)
+            raise AssertionError from None
+
+    monkeypatch.setattr("app.services.collecting.visit", losing)
+    monkeypatch.setattr("app.services.collecting.PATIENCE_S", 0.05)
+    async with asyncio.timeout(60):
+        async with collecting(live, Journal(), Stop()):
+            await began.wait()
+    assert lost
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("collecting")] == []
+
+
 @pytest.mark.parametrize("feed", [None, Live()])
 async def test_nothing_is_collected_for_a_feed_that_does_not_read_it_or_without_a_source(
     database, engine, desk_home, feed, monkeypatch
