@@ -18,7 +18,7 @@ from app.settings import Environment
 from app.stop import Stop
 from app.wiring import configuration
 from domain.errors import DatabaseDown
-from tests.support.news_server import KEY, Article, Fault, news_server, patient_yaml
+from tests.support.news_server import KEY, Article, Fault, news_server, news_yaml
 from tests.support.reddit_server import Fault as RedditFault
 from tests.support.reddit_server import comment, reddit_server, submission
 from tests.support.staging import desk_at
@@ -86,7 +86,7 @@ def live(reddit, news, tmp_path, database, engine, desk_home, minutes):
     own.mkdir()
     site = {"oauth_url": reddit.base_url, "reddit_url": reddit.base_url, "subreddits": ["stocks"]}
     (own / "social_feeds.yaml").write_text(yaml.safe_dump({"every_minutes": minutes, "reddit": site}))
-    (own / "news.yaml").write_text(yaml.safe_dump({**patient_yaml(news.base_url), "every_minutes": minutes}))
+    (own / "news.yaml").write_text(yaml.safe_dump({**news_yaml(news.base_url), "every_minutes": minutes}))
     (own / "desk.yaml").write_text("watchlist: {cboe: [AAPL]}\n")
     environment = Environment(
         desk_home=desk_home, desk_config=own, desk_reddit_client_id="desk", desk_reddit_client_secret="secret",

@@ -205,7 +205,7 @@ def test_the_screen_shows_remedies_of_what_is_not_ok_and_a_verdict(capsys):
 
 def live(desk_home, own, server):
     (own / "feeds.yaml").write_text(
-        f"cboe:\n  base_url: {server.base_url}/\n  fetch: {{timeout_seconds: 0.5, attempts: 1, spacing_seconds: 0}}\n"
+        f"cboe:\n  base_url: {server.base_url}/\n  fetch: {{timeout_seconds: 20, attempts: 1, spacing_seconds: 0}}\n"
     )
     return chosen("cboe", desk_home, own, watchlist="{cboe: [SPY]}")
 

@@ -21,7 +21,7 @@ from app.wiring import Desk, configuration, market_feed
 from domain.market import hourly_mentions, search_interest
 from tests.support.llm_server import LlmServer, says
 from tests.support.market_server import Reply, cboe_document, market_server
-from tests.support.news_server import KEY, Article, news_server, patient_yaml
+from tests.support.news_server import KEY, Article, news_server, news_yaml
 from tests.support.reddit_server import reddit_server, submission
 from tests.support.trends_server import trends_server
 
@@ -88,7 +88,7 @@ async def desk(tmp_path, desk_home, database, engine, reddit, trends, news, cboe
             "trends": {"terms": {"GME": ["gamestop"]}, "base_url": trends.base_url, "spacing_seconds": 0,
                        "history_days": 60, "backoff_seconds": 0},
         },
-        "news": patient_yaml(news.base_url),
+        "news": news_yaml(news.base_url),
         "feeds": {"cboe": {"base_url": f"{cboe.base_url}/"}},
         "debate": {"models": {"reader": "gpt-4.1-nano"}},
     }  # fmt: skip

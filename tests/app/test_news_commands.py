@@ -17,7 +17,7 @@ from app.screens.news import show_fetch
 from app.settings import Environment
 from app.wiring import configuration, market_feed
 from tests.support.market_server import Reply, cboe_document, market_server
-from tests.support.news_server import KEY, SECRET, Article, Fault, NewsServer, news_server, patient_yaml
+from tests.support.news_server import KEY, SECRET, Article, Fault, NewsServer, news_server, news_yaml
 
 LIVE = datetime(2026, 3, 16, 15, 15, tzinfo=UTC)  # Monday 11:15 New York
 
@@ -32,7 +32,7 @@ def server():
 def at_home(server: NewsServer, tmp_path, monkeypatch):
     own = tmp_path / "own"
     own.mkdir()
-    (own / "news.yaml").write_text(yaml.safe_dump(patient_yaml(server.base_url)))
+    (own / "news.yaml").write_text(yaml.safe_dump(news_yaml(server.base_url)))
     for variable in (name for names in KEYS.values() for name in names):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("DESK_HOME", str(tmp_path / "home"))

@@ -225,12 +225,13 @@ FAULTS = {
     "bomb": (Fault(body=b"[]", headers=(("Content-Encoding", "zstd"),)), "down", "packed as 'zstd'"),
     "bomb in a box": (Fault(body=b"[]", headers=(("Content-Encoding", "gzip, gzip"),)), "down", "packed as"),
     "huge": (Fault(body=b" " * 1024, lines=300), "down", "more than 0.25 MiB"),
-    "drip": (Fault(body=b" ", lines=100, pause=0.1), "down", "no whole answer within 1 s"),
-    "silence": (Fault(body=b"[]", pause=0.8), "down", "no answer within 0.5 s"),
+    "drip": (Fault(body=b" ", lines=100, pause=0.1), "down", "no whole answer within 3 s"),
+    "silence": (Fault(body=b"[]", pause=3), "down", "no answer within 1.5 s"),
     "elsewhere": (Fault(status=302, headers=(("Location", "http://localhost:9/x"),)), "down", "redirected to http://localh"),
     "circle": (Fault(status=302, headers=(("Location", "?"),)), "down", "more than 3 redirects"),
     "nowhere": (Fault(status=302, headers=(("Location", "ftp://x/y"),)), "down", "redirected to ftp"),
 }  # fmt: skip
+IMPATIENT = {"timeout_seconds": 1.5, "total_seconds": 3}
 
 
 @pytest.mark.parametrize("kind", FAULTS)
@@ -238,7 +239,8 @@ async def test_one_that_fails_costs_the_others_nothing(server, make, kind: str):
     fault, state, says = FAULTS[kind]
     for name in ("alpaca", "rss"):
         server.faults[name] = [fault] * 8
-    reports = await refreshed(make("alpaca", "finnhub", "rss-local"))
+    fetch = news_yaml("")["fetch"] | (IMPATIENT if kind in ("drip", "silence") else {})
+    reports = await refreshed(make("alpaca", "finnhub", "rss-local", fetch=fetch))
     assert (reports["finnhub"].state, reports["finnhub"].received) == ("ok", 8)
     import re
 
@@ -286,10 +288,10 @@ async def test_pages_before_a_failure_are_kept(server, make):
 
 
 async def test_a_provider_that_dawdles_is_cut_off_without_holding_up_the_run(server, make):
-    server.faults["alpaca"] = [Fault(pause=0.4)] * 20
-    wire = make("alpaca", "finnhub", provider_seconds=0.6)
+    server.faults["alpaca"] = [Fault(pause=2)] * 20
+    wire = make("alpaca", "finnhub", provider_seconds=3)
     reports = await refreshed(wire)
-    assert (reports["alpaca"].state, reports["alpaca"].detail) == ("down", "not done in 0.6 s")
+    assert (reports["alpaca"].state, reports["alpaca"].detail) == ("down", "not done in 3 s")
     assert reports["finnhub"].state == "ok"
 
 

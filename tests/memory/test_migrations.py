@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import psycopg
 import pytest
@@ -69,27 +68,23 @@ def test_the_head_told_by_file_names_is_alembics_head():
     assert ScriptDirectory.from_config(script).get_heads() == [head()]
 
 
-def test_a_second_call_is_quick_and_imports_neither_alembic_nor_langgraph(database):
+def test_a_second_call_imports_neither_alembic_nor_langgraph(database):
     code = (
-        "import sys, time; from memory.migrate import migrate; import psycopg, sqlalchemy; s = time.perf_counter();"
-        "assert migrate(sys.argv[1]) is False; took = time.perf_counter() - s;"
-        "assert not {'alembic', 'langgraph'} & sys.modules.keys(); print(took)"
+        "import sys; from memory.migrate import migrate; assert migrate(sys.argv[1]) is False;"
+        "assert not {'alembic', 'langgraph'} & sys.modules.keys()"
     )
-    ran = subprocess.run([sys.executable, "-c", code, database.admin_url], capture_output=True, text=True, check=True)
-    assert float(ran.stdout) < 0.5  # 0.01 s on a quiet machine
+    subprocess.run([sys.executable, "-c", code, database.admin_url], check=True)
 
 
 def test_several_processes_may_migrate_at_once_without_deadlock(database):
     downgrade(database.admin_url, "base")
     code = "import sys; from memory.migrate import migrate; print(migrate(sys.argv[1]))"
-    started = time.monotonic()
     running = [
         subprocess.Popen([sys.executable, "-c", code, database.admin_url], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     said = sorted(process.communicate()[0].strip() for process in running)
     assert said == ["False", "False", "True"]
-    assert time.monotonic() - started < 60
 
 
 def test_a_database_newer_than_the_program_is_refused(database):

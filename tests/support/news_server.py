@@ -221,18 +221,12 @@ def news_server() -> Iterator[NewsServer]:
         yield news
 
 
-def patient_yaml(base_url: str) -> dict[str, Any]:
-    """`news.yaml` for this server where nothing is meant to be slow, however busy the machine."""
-    made = news_yaml(base_url)
-    return {**made, "provider_seconds": 60, "fetch": made["fetch"] | {"timeout_seconds": 20, "total_seconds": 40}}
-
-
 def news_yaml(base_url: str) -> dict[str, Any]:
-    """`news.yaml` for this server, impatient."""
+    """`news.yaml` for this server: so patient that nothing is slow on a busy machine that is not slow on purpose."""
     return {
-        "fetch": {"timeout_seconds": 0.5, "total_seconds": 1, "attempts": 2, "backoff_seconds": 0.01,
+        "fetch": {"timeout_seconds": 20, "total_seconds": 40, "attempts": 2, "backoff_seconds": 0.01,
                   "longest_wait_seconds": 1, "spacing_seconds": 0, "largest_mib": 0.25},
-        "provider_seconds": 5,
+        "provider_seconds": 60,
         "finnhub": {"base_url": f"{base_url}/finnhub/api/v1"},
         "alpaca": {"base_url": f"{base_url}/alpaca", "page_size": 3, "pages": 4},
         "benzinga": {"base_url": f"{base_url}/benzinga", "page_size": 3, "pages": 4},
