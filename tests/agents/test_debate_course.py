@@ -153,7 +153,7 @@ async def test_disagreement_is_kept_in_numbers(llm_server):
 
 async def test_a_debate_that_takes_too_long_ends_with_the_rules_and_replays_the_same_way(llm_server):
     server, record = llm_server({"bear": [hangs(30)]}), MemoryModelRecord()
-    debate = await held(server, record=record, models={"debate_seconds": 1.0, "attempts": 3, "timeout_seconds": 20})
+    debate = await held(server, record=record, models={"debate_seconds": 5.0, "attempts": 3, "timeout_seconds": 20})
     assert debate.fell_back == "bear round 1: deadline"
     assert len(server.asked("bear")) == 1, "no retry after the deadline"
     assert canonical_json(await held(None, record=record)) == canonical_json(debate)

@@ -55,7 +55,7 @@ class Driver:
 
     def close(self) -> None:
         self._process.stdin.close()
-        assert self._process.wait(timeout=20) == 0
+        assert self._process.wait(timeout=120) == 0
         self._process.stdout.close()
 
 

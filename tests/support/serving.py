@@ -96,7 +96,7 @@ class Service:
         return self
 
     async def serve(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await module.serve(self.opened, self.journal, self.stop)
 
     @property
