@@ -114,11 +114,14 @@ def live_signals(signals: Iterable[Signal], as_of: datetime) -> tuple[Signal, ..
         held = latest.get(key)
         if held is None or _later(signal, held):
             latest[key] = signal
+    happened = {
+        (source, edge_type): signal.timestamp for (source, edge_type, quiet), signal in latest.items() if not quiet
+    }
     alive = (
         signal
         for (source, edge_type, quiet), signal in latest.items()
         if _age_days(signal, as_of) <= _figure(signal, "horizon_days")
-        and not (quiet and _later(latest.get((source, edge_type, False), signal), signal))
+        and not (quiet and (source, edge_type) in happened and signal.timestamp <= happened[source, edge_type])
     )
     return tuple(sorted(alive, key=lambda signal: signal.id))
 

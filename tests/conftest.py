@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.fixtures_database"]
 
 
 def pytest_configure() -> None:
-    """Tracebacks in logs without every local value: printing those takes seconds, in which no loop turns."""
+    """Generated examples may take their time: a machine's speed is nobody's property. Tracebacks in logs come without
+    every local value: printing those takes seconds, in which no loop turns.
+    """
+    settings.register_profile("desk", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("desk")
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
 

@@ -145,7 +145,7 @@ def evaluate(
             units = min(units, np.floor(size / abs(quantity)))
         multiplier = contracts.multiplier[rows[n, 0]]
         width = -_least_exercise(rows, n, quantities, contracts.strike, contracts.sign)
-        limit = np.rint(mid / limits.tick)
+        limit = np.floor(mid / limits.tick + 0.5 + limits.tick_slack)
         conceded = mid - limits.slippage * (mid - natural)
         worst_ticks = min(np.ceil(conceded / limits.tick - limits.tick_slack), limit)
         worst = worst_ticks * limits.tick

@@ -33,7 +33,7 @@ class NetQuotes:
 
     @property
     def limit(self) -> Floats:
-        """Limit premium: mid, to the nearest tick."""
+        """Limit premium: mid, to the nearest tick; half-way between two, as often with mids, the better one for us."""
         return self.limit_ticks * float(self.tick)
 
 
@@ -44,7 +44,7 @@ def net_quotes(priced: PricedChain, rows: Rows, quantities: Floats, *, tick: Dec
     bid, ask = priced.chain.bid[rows], priced.chain.ask[rows]
     mid = -((bid + ask) / 2) @ quantities
     natural = -(np.where(quantities > 0, ask, bid) @ quantities)
-    limit = np.rint(mid / float(tick))
+    limit = np.floor(mid / float(tick) + 0.5 + TICK_SLACK)
     worst = np.ceil((mid - slippage * (mid - natural)) / float(tick) - TICK_SLACK)
     return NetQuotes(mid, natural, limit, np.minimum(worst, limit), tick)
 

@@ -1,8 +1,10 @@
 """The leg optimiser: what it promises per unit holds for every fill it allows."""
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -142,6 +144,23 @@ def test_worst_price_concedes_no_more_than_its_share_and_sits_on_the_tick(quotes
     assert net.worst[0] <= net.limit[0]
     floor = min(mid - slippage * (mid - natural), net.limit[0])
     assert floor - 1e-6 <= net.worst[0] < floor + float(tick) + 1e-6
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 900), st.integers(1, 40), st.sampled_from([-2, -1, 1, 2])), min_size=1, max_size=4
+    ),
+    st.sampled_from([Decimal("0.01"), Decimal("0.05")]),
+)
+def test_half_way_between_two_ticks_the_limit_is_the_better_one_whatever_the_binary_noise(legs, tick):
+    """Mids are halves of a cent, so that every other net mid lies there."""
+    places = np.arange(len(legs))
+    bid, ask = (np.array([low + wide * far for low, wide, _ in legs]) / 100 for far in (0, 1))
+    priced = replace(MARKET, chain=replace(MARKET.chain.rows(places), bid=bid, ask=ask))
+    quantities = np.array([float(quantity) for _, _, quantity in legs])
+    net = net_quotes(priced, places[None], quantities, tick=tick, slippage=0.5)
+    mid = -sum(Fraction(quantity * (2 * low + wide), 200) for low, wide, quantity in legs)
+    assert net.limit_ticks[0] == math.floor(mid / Fraction(tick) + Fraction(1, 2))
 
 
 def test_index_options_are_quoted_in_nickels():

@@ -203,6 +203,11 @@ def test_rank_orders_by_conviction_breaks_ties_by_name_and_says_why(settings):
     assert "no edge" in ranked[4].reason
 
 
+def test_what_happened_at_an_instant_stands_alone_there(compose):
+    burst, quiet = (signal("social", "mention_velocity", *said) for said in (("bearish", 0.3), ("neutral", 0.5)))
+    assert compose([burst, quiet]) == compose([quiet, burst]) == compose([burst])
+
+
 def test_a_burst_decays_beside_a_later_quiet_hour_and_ends_with_a_later_burst(compose):
     burst = signal("social", "mention_velocity", "bullish", 0.9, age_days=2.0, half_life_days=2.0)
     quiet = signal("social", "mention_velocity", "neutral", 0.0)
