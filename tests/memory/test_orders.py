@@ -254,6 +254,7 @@ async def test_a_closing_order_needs_something_to_close(store):
     await store.approve("c", at=LATER, reviewer="ann")
     with refused("already_closing"):
         await store.stage(order("d", closes="open", units=1, at=LATER, run_id="run-2"))
+    assert {view.order.order_id: view.state for view in await store.list()} == {"open": S.FILLED, "c": S.APPROVED}
 
 
 async def test_a_closing_counts_what_was_closed_before(store):
