@@ -275,7 +275,7 @@ def test_prose_may_hold_only_numbers_of_the_evidence(text, bad):
 values_lists = st.lists(st.floats(-0.25, 0.25).map(lambda x: round(x, 3)), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(values_lists, st.floats(0, 1), st.data())
 def test_no_choice_of_claims_wins_more_than_the_evidence_holds(values, conviction, data):
     evidence = _evidence(*values)
@@ -293,7 +293,7 @@ def test_no_choice_of_claims_wins_more_than_the_evidence_holds(values, convictio
         assert partial.confidence <= full.confidence + 1e-12
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(values_lists, st.dictionaries(st.sampled_from(["rr25", "iv_rank", "z"]), st.floats(-1e9, 1e9)))
 def test_the_rules_own_claims_are_never_struck_whatever_the_figures(values, figures):
     view, signals = case(*values)
@@ -304,7 +304,6 @@ def test_the_rules_own_claims_are_never_struck_whatever_the_figures(values, figu
     assert [claim.struck for claim in claims if claim.struck] == []
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([Verdict.BULL, Verdict.BEAR]),
     st.floats(0.1, 1),

@@ -132,7 +132,7 @@ def test_a_weekend_start_looks_back_to_new_yorks_midnight_and_finds_nothing():
     assert due_slot(sunday, TIMES, since=start_of_day(sunday), grace=GRACE).skipped == ()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(INSTANTS)
 def test_every_next_slot_lies_ahead_within_hours_and_at_a_configured_time(after):
     slot = next_slot(after, TIMES)
@@ -144,7 +144,7 @@ def test_every_next_slot_lies_ahead_within_hours_and_at_a_configured_time(after)
     assert slot.name == f"{local:%Y-%m-%dT%H:%M}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     start=INSTANTS,
     steps=st.lists(st.integers(1, 3000), min_size=1, max_size=12),

@@ -86,7 +86,7 @@ async def test_another_seed_is_another_market(feed: SimulatedFeed):
     assert mine["GME"].spot != theirs["GME"].spot
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(day=st.integers(0, 755), minute=st.integers(0, 390))
 async def test_nothing_is_known_before_its_time(feed: SimulatedFeed, day: int, minute: int):
     session = feed._line.day(feed._line.first + day)

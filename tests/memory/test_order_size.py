@@ -182,7 +182,7 @@ async def test_a_hedge_and_a_trade_do_not_supersede_each_other(store):
     ]  # fmt: skip
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(1, 7), min_size=2, max_size=7))
 async def test_whatever_is_staged_at_once_never_comes_to_more_than_ten(store, sizes):
     ticker = f"T{next(_numbers)}"

@@ -214,7 +214,7 @@ def test_two_boundaries_are_priced_too(strike, tau, rate, dividend_yield, vol, i
     assert np.isnan(american.early_exercise_boundary(**without(row, "spot")).price).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     moneyness=st.floats(-1, 1),
     tau=st.floats(1 / 365, 5),

@@ -36,7 +36,7 @@ def worth(priced, piece, strike):
     return found.discount * (found.forward - strike)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(
     european=st.booleans(),
     vol=st.floats(0.10, 0.9),

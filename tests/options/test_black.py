@@ -175,7 +175,7 @@ def test_in_the_money_vol_is_as_good_as_one_rounding_of_the_price_allows():
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     z=st.floats(-5, 5),
     vol=st.floats(0.01, 5),
@@ -192,7 +192,7 @@ def test_round_trip_through_the_out_of_the_money_price(z, vol, tau, rate, divide
     assert found.vol == pytest.approx(vol, rel=1e-9)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(price=st.floats(allow_nan=True, allow_infinity=True), tau=st.floats(), strike=st.floats(), forward=st.floats())
 def test_any_number_whatever_gives_a_status_and_never_an_exception(price, tau, strike, forward):
     found = black.implied_vol(price=price, forward=forward, strike=strike, tau=tau, discount=0.99, is_call=True)
@@ -360,7 +360,7 @@ def test_price_at_expiry_is_intrinsic_and_nonsense_is_nan():
     assert np.isnan(black.greeks(**terms, tau=0.0, vol=0.2).gamma).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     strike=st.floats(20, 500),
     tau=st.floats(HOUR, 5),

@@ -111,7 +111,7 @@ def test_first_look_sees_the_stale_quote_and_no_other():
     assert np.flatnonzero(looked == 0).tolist() == [2 * 41 + 7]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 10_000),
     counts=st.lists(st.integers(3, 60), min_size=1, max_size=5),

@@ -55,7 +55,7 @@ def test_flat_smile_is_lognormal():
     assert float(expectation(found, (logs - mean) ** 2)) == pytest.approx(0.3**2 * 0.5, rel=1e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     spot=st.floats(1, 5_000),
     drift=st.floats(-0.5, 0.5),

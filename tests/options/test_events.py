@@ -37,7 +37,7 @@ def exact(priced, at, **more):
 
 
 @given(st.floats(0.1, 1.0), st.floats(-0.5, 0.5), st.floats(0.01, 0.2), st.sampled_from([1, 6, 9, 14, 20, 28, 40]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_event_on_a_curve_whose_rate_changes_steadily_is_recovered_exactly(vol, bend, move, days):
     """Ambient rate linear in time: w(τ) = σ²·(τ + bend·τ²)."""
     at = AS_OF + timedelta(days=days, hours=4)

@@ -74,14 +74,14 @@ def test_a_raw_slice_written_as_a_sum_is_the_same_slice():
     assert wing_slopes(numbers_of(raw)) == pytest.approx((0.1 * 1.4, 0.1 * 0.6))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(raw=raws())
 def test_butterfly_proof_agrees_with_the_polynomial_one_for_raw_slices(raw):
     assume(abs(svi.worst_butterfly(raw).g) > 1e-9)
     assert is_butterfly_free(raw) == svi.is_butterfly_free(raw)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(piece=bent())
 @example(piece=BentSvi((0.0008, 0.0143, -0.003, 0.001, 0.0001, 0.0, 0.0, 0.0, 1.0)))  # a violation 1e-4 wide
 def test_no_grid_finds_a_butterfly_that_the_proof_missed(piece):
@@ -92,7 +92,7 @@ def test_no_grid_finds_a_butterfly_that_the_proof_missed(piece):
         assert max(wing_slopes(np.array(piece.numbers))) <= 2.0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(near=bent(), far=bent(), rise=st.floats(0, 0.5))
 def test_no_grid_finds_a_crossing_that_the_proof_missed(near, far, rise):
     far = shifted(far, rise)
@@ -102,7 +102,7 @@ def test_no_grid_finds_a_crossing_that_the_proof_missed(near, far, rise):
         assert ((far.total_variance(at) - near.total_variance(at)) / scale).min() >= -1e-11
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(near=raws(), far=raws(), rise=st.floats(0, 1))
 def test_calendar_proof_agrees_with_the_quartic_one_for_raw_slices(near, far, rise):
     far = RawSvi(far.a + rise, far.b, far.rho, far.m, far.sigma)
@@ -130,7 +130,7 @@ def test_equal_slices_do_not_cross_and_flat_ones_have_no_butterfly():
     assert not is_butterfly_free(RawSvi(-0.04, 0.0, 0.0, 0.0, 1.0))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(piece=bent(), share=st.floats(0.01, 1))
 def test_a_share_of_a_slice_without_butterflies_has_none(piece, share):
     assume(is_butterfly_free(piece, margin=1e-6))

@@ -56,7 +56,7 @@ def test_the_compiled_pass_equals_plain_numpy(structure, least_value):
 
 @example(102, "long_box")  # a net mid half-way between two ticks
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["iron_condor", "put_calendar", "broken_wing_butterfly", "long_box"]))
-@options_of(max_examples=25, deadline=None)
+@options_of(max_examples=25)
 def test_torn_quotes_are_screened_alike(seed, name):
     chance, structure = np.random.default_rng(seed), structure_named(name)
     priced = MARKETS[name == "long_box"]

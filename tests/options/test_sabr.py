@@ -47,7 +47,7 @@ def rmse(quotes, alpha, rho, nu):
     return float(np.sqrt(np.mean((lognormal_vol(**given, alpha=alpha, rho=rho, nu=nu) - quotes["vol"]) ** 2)))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     FORWARDS,
     st.one_of(st.floats(-2.0, 2.0), st.floats(-1e-3, 1e-3), st.floats(-1e-9, 1e-9)),

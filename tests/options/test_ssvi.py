@@ -132,7 +132,7 @@ def test_levels_that_fall_with_time_are_pooled_and_nothing_rising_fits_better(se
     assert loss(quotes, found) <= constrained(quotes, (begin,)) * (1.0 + 1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 4.0), st.floats(0.0, 0.4), st.integers(1, 7))
 def test_whatever_is_quoted_the_surface_admits_no_arbitrage(seed, steep, noise, expiries):
     quotes, _ = quoted(seed, steep=steep, noise=noise, expiries=expiries, strikes=7)
@@ -141,7 +141,7 @@ def test_whatever_is_quoted_the_surface_admits_no_arbitrage(seed, steep, noise, 
     assert is_free(found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(-0.9999, 0.9999), st.floats(1e-4, 0.499999), st.floats(1e-4, 4.0))
 def test_the_largest_eta_keeps_both_conditions_up_to_the_level_and_no_larger_one_does(rho, gamma, high):
     eta, in_rho, in_gamma, in_high, _ = largest_eta(rho, gamma, high)

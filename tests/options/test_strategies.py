@@ -78,7 +78,7 @@ def test_rows_match_the_template_and_are_of_defined_risk(structure):
 
 @pytest.mark.parametrize("structure", DEFAULTS, ids=lambda structure: structure.strategy)
 @given(priced=markets)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 def test_greeks_have_the_signs_the_structure_claims(structure, priced):
     rows = structure.enumerate_rows(priced)
     quantities = np.array(structure.quantities, dtype=float)

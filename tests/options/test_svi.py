@@ -25,8 +25,6 @@ from options.svi import (
 VOGT = RawSvi(a=-0.0410, b=0.1331, rho=0.3060, m=0.3586, sigma=0.4153)
 PLAIN = RawSvi(a=0.04, b=0.1, rho=-0.5, m=0.01, sigma=0.1)
 
-unhurried = settings(deadline=None)  # the first call compiles
-
 
 @st.composite
 def slices(draw: st.DrawFn, *, steepest: float = 1.2) -> RawSvi:
@@ -48,7 +46,6 @@ def grid(svi: RawSvi, points: int = 20_001) -> np.ndarray:
 # forms
 
 
-@unhurried
 @given(slices())
 def test_natural_form_round_trips(svi):
     back = RawSvi.from_natural(svi.to_natural())
@@ -56,7 +53,6 @@ def test_natural_form_round_trips(svi):
     np.testing.assert_allclose(back.total_variance(k), svi.total_variance(k), rtol=1e-9, atol=1e-12)
 
 
-@unhurried
 @given(slices(), st.floats(1 / 365, 3.0))
 @example(replace(PLAIN, m=0.0), 1.0)  # m = 0 makes the usual formula for sigma divide zero by zero
 def test_jump_wings_round_trip(svi, tau):
@@ -181,7 +177,6 @@ def exactly_free(svi: RawSvi) -> bool:
     return p[-1] > 0 and changes([c[0] for c in chain]) == changes([c[-1] for c in chain])
 
 
-@unhurried
 @given(slices())
 def test_no_grid_finds_what_the_proof_missed(svi):
     found = svi.durrleman(grid(svi)).min()
@@ -194,7 +189,7 @@ def test_no_grid_finds_what_the_proof_missed(svi):
         assert float(svi.durrleman(worst.k)) == pytest.approx(worst.g, abs=1e-7 * (1.0 + abs(worst.g)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(slices(), st.sampled_from([-1e-5, -1e-9, 0.0, 1e-9, 1e-5]))
 def test_at_the_boundary_the_proof_agrees_with_exact_arithmetic(svi, beyond):
     """Slices are drawn to where g just touches zero, often between any grid's points, and moved off it a little."""
@@ -245,7 +240,6 @@ def test_worst_butterfly_in_its_limiting_cases():
 # calendar
 
 
-@unhurried
 @given(slices(), slices(), st.booleans(), st.floats(-0.02, 0.1), st.floats(0.98, 1.1))
 def test_least_gap_is_never_undercut(near, other, alike, lift, steeper):
     far = replace(near, a=near.a + lift * near.b * near.sigma, b=near.b * steeper) if alike else other
@@ -275,7 +269,6 @@ def test_calendar_at_infinity():
     assert not is_calendar_free(rounder, PLAIN)
 
 
-@unhurried
 @given(slices(), slices())
 def test_crossings_are_the_real_roots_of_the_quartic(near, far):
     found = crossings(near, far)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from benchmarks.engine.slices import Quotes, made, rmse, scipy_fit
@@ -12,8 +12,6 @@ from domain.errors import DataError
 from options.svi import RawSvi, fit_slice, fit_slices, is_butterfly_free, is_calendar_free
 
 PLAIN = RawSvi(a=0.04, b=0.1, rho=-0.5, m=0.01, sigma=0.1)
-
-unhurried = settings(deadline=None)  # the first call compiles
 
 
 def grid(svi: RawSvi, points: int = 20_001) -> np.ndarray:

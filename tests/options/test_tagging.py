@@ -116,7 +116,7 @@ drawn = st.builds(
 
 
 @given(st.lists(drawn, min_size=1, max_size=4), st.randoms(use_true_random=False))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_mixed_shuffled_and_split_account_is_explained_once_and_no_dearer_than_it_was_made(parts, random):
     legs, shares, dearest = [], 0, 0
     for name, base, gap, wider, front, units in parts:
@@ -141,7 +141,7 @@ def test_a_mixed_shuffled_and_split_account_is_explained_once_and_no_dearer_than
 
 
 @given(st.lists(drawn, min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_structures_that_cannot_be_confused_are_recovered_as_they_were_made(parts):
     legs, shares, wanted = [], {}, []
     for n, (name, base, gap, _, front, units) in enumerate(parts):
@@ -154,7 +154,7 @@ def test_structures_that_cannot_be_confused_are_recovered_as_they_were_made(part
 
 
 @given(st.lists(drawn, min_size=1, max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_greedy_search_explains_all_and_is_never_cheaper_than_the_exact_one(parts):
     legs = [
         one

@@ -320,7 +320,7 @@ def test_a_flat_smile_is_worth_its_volatility_whatever_its_other_numbers(a, rho,
     assert variance_swap_strike(RawSvi(a, 0.0, rho, m, sigma), tau=tau) == pytest.approx(np.sqrt(a / tau), rel=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(1e-4, 0.2), st.floats(1e-3, 0.6), st.floats(-0.95, 0.95), st.floats(-0.3, 0.3), st.floats(5e-3, 1.0))
 def test_more_variance_everywhere_is_dearer_and_the_least_and_curvature_bound_it(a, b, rho, m, sigma):
     smile = RawSvi(a, b, rho, m, sigma)

@@ -167,7 +167,7 @@ def _history(trades):
     return fills, [*orders.values(), *closers.values()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trades=TRADES, marks=st.tuples(PRICES, PRICES), seed=st.randoms(use_true_random=False))
 def test_cash_and_marks_are_conserved_and_the_order_of_arrival_is_nothing(trades, marks, seed):
     fills, orders = _history(trades)
@@ -183,7 +183,7 @@ def test_cash_and_marks_are_conserved_and_the_order_of_arrival_is_nothing(trades
     assert folded(shuffled, orders) == book
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trades=TRADES, price=st.decimals(min_value="500", max_value="700", places=2))
 def test_settlement_pays_exactly_the_intrinsic_value_of_what_is_held(trades, price):
     fills, orders = _history(trades)

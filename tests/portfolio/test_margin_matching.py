@@ -213,7 +213,7 @@ def values(contracts):
 
 
 @given(holdings, st.integers(-300, 300), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_order_and_splitting_of_fills_do_not_matter_and_the_structures_add_up(drawn, shares, rng):
     contracts = of(drawn)
     marks = values(contracts)
@@ -237,7 +237,7 @@ def test_order_and_splitting_of_fills_do_not_matter_and_the_structures_add_up(dr
 
 
 @given(holdings, st.integers(1, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_twice_the_account_is_charged_at_most_twice_and_a_long_option_more_at_most_its_price(drawn, more):
     contracts = of(drawn)
     extra = option(Right.CALL, 100, EXPIRIES[2])
@@ -250,7 +250,7 @@ def test_twice_the_account_is_charged_at_most_twice_and_a_long_option_more_at_mo
 
 
 @given(holdings)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_bound_covers_the_greatest_loss_where_everything_is_covered_and_expires_together(drawn):
     contracts = [(leg.model_copy(update={"expiry": EXPIRIES[0]}), count) for leg, count in of(drawn)]
     contracts = [(option(leg.right, leg.strike, EXPIRIES[0]), count) for leg, count in contracts]

@@ -3,13 +3,12 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prompts.outside import clean, clean_deep
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(min_value=10, max_value=100))
 def test_result_is_short_visible_and_stable(text, limit):
     line = clean(text, limit=limit)

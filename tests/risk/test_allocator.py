@@ -134,7 +134,7 @@ def test_exits_close_all_that_is_held_even_when_reducing_and_are_never_sized():
     st.floats(0.01, 0.05), st.floats(0.02, 0.15), st.integers(1, 10), st.sampled_from(list(Regime)),
     st.integers(0, 12), st.integers(0, 4000),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_tighter_limit_never_approves_more(position, sector, contracts, regime, units, held):
     tight = risk_settings(
         hard={"position_at_risk": position, "sector_exposure": sector, "contracts_per_order": contracts}

@@ -434,6 +434,4 @@ def cut(sequence, contracts):
 
 
 TestAccount = Account.TestCase
-TestAccount.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestAccount.settings = settings(max_examples=25, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow])

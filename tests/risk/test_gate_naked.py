@@ -73,7 +73,7 @@ def contract_by_contract(sequence):
 
 
 @given(HOLDINGS, SHARES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_uncovered_is_what_the_best_assignment_of_single_contracts_leaves(held, shares):
     assert uncovered(held, shares=shares) == oracle(held, shares)
     counted = [int(part.split()[0]) for part in uncovered_words(held).split("; ") if part[0].isdigit()]
@@ -81,14 +81,14 @@ def test_what_is_uncovered_is_what_the_best_assignment_of_single_contracts_leave
 
 
 @given(HOLDINGS, HOLDINGS, SHARES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_prefix_of_leg_fills_is_worse_than_the_worst_moment_said(held, sequence, shares):
     moments = [oracle([*held, *done], shares) for done in contract_by_contract(sequence)]
     assert worst_moment(held, sequence, shares=shares) == max([oracle(held, shares), *moments])
 
 
 @given(HOLDINGS, st.integers(1, 3))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_covered_structure_bought_first_is_covered_after_every_single_contract(held, units):
     legs = [item.model_copy(update={"quantity": quantity}) for item, quantity in held if quantity]
     sequence = fill_sequence(legs, units)
@@ -98,7 +98,7 @@ def test_a_covered_structure_bought_first_is_covered_after_every_single_contract
 
 
 @given(HOLDINGS, st.integers(2, 4), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_closing_part_of_a_covered_structure_in_sequence_never_uncovers_a_short(held, units, data):
     legs = [item.model_copy(update={"quantity": quantity}) for item, quantity in held if quantity]
     if not legs or len({item.symbol for item in legs}) < len(legs) or oracle([Trade(i, i.quantity) for i in legs]):

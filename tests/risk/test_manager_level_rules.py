@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -134,7 +134,6 @@ def test_a_level_is_never_guessed(rule: RiskRule, facts: dict[str, Any], unknown
     assert (decision.rule, decision.unknown) == (rule.rule, unknown)
 
 
-@settings(deadline=None)
 @given(delta=st.floats(-1e6, 1e6), gamma=st.floats(-1e5, 1e5), points=st.floats(0, 100), more=st.floats(1, 3))
 def test_a_loss_is_the_worse_and_a_gain_the_better_of_both_directions(
     delta: float, gamma: float, points: float, more: float
@@ -149,7 +148,6 @@ def test_a_loss_is_the_worse_and_a_gain_the_better_of_both_directions(
         assert effect_of(facts, points * more).loss >= effect.loss - 1e-6
 
 
-@settings(deadline=None)
 @given(mfe=st.lists(st.floats(0, 2_000), min_size=2, max_size=10).map(sorted))
 def test_a_tightening_trail_never_lowers_its_stop_as_the_best_profit_grows(mfe: list[float]):
     stops = [TIGHTENING.evaluate(context(mfe=best)).update_stop for best in mfe]

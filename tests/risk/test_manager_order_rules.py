@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -204,7 +204,6 @@ PLAIN: tuple[Any, ...] = get_args(OrderRule)
 BOTH = (MaxDrawdownRule, MaxDailyLossRule)
 
 
-@settings(deadline=None)
 @given(
     units=st.integers(1, 20), used=st.floats(0, 60_000), net=st.floats(-90_000, 90_000), delta=st.floats(-200, 200),
     limit=st.floats(0.001, 0.9), tighter=st.floats(0.01, 1.0), equity=st.floats(1, 200_000),

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import risk.manager.rules
@@ -77,7 +77,6 @@ unknowns = st.sets(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(
     gone=unknowns, profit=st.floats(-500, 500), mfe=st.floats(0, 500), delta=st.floats(-1e5, 1e5),
     gamma=st.floats(-1e4, 1e4), price=st.floats(1, 1_000), regime=st.sampled_from(list(Regime)),
@@ -97,7 +96,6 @@ def test_every_rule_answers_whatever_is_known_and_answers_the_same_twice(
             assert decision.reason
 
 
-@settings(deadline=None)
 @given(gone=unknowns)
 def test_what_a_rule_calls_unknown_is_unknown(gone: set[str]):
     seen = context(**dict.fromkeys(gone))

@@ -4,7 +4,7 @@ import math
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -115,7 +115,6 @@ def test_a_fill_better_than_the_mid_must_be_declared():
     assert patient.cost(trade()) == pytest.approx(0.1)
 
 
-@settings(deadline=None)
 @given(
     bid=st.floats(0, 1_000),
     spread=st.floats(0, 50),

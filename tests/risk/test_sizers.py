@@ -42,7 +42,7 @@ def test_a_loss_beyond_the_worst_case_counts_as_the_worst_case():
 
 
 @given(st.lists(st.tuples(st.floats(0.05, 1), st.floats(-1, 3)), min_size=2, max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_other_stake_grows_faster(raw):
     total = sum(p for p, _ in raw)
     outcomes = [(p / total, 100 * x) for p, x in raw]
@@ -55,7 +55,7 @@ def test_no_other_stake_grows_faster(raw):
 
 
 @given(st.floats(0.05, 0.95), st.floats(0.05, 3.0), st.floats(0.0, 0.1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_lower_win_rate_never_gets_a_larger_stake(p, gain, less):
     def stake(win):
         return kelly_stake([(win, gain * 100), (1 - win, -100.0)], 100.0)
@@ -96,7 +96,7 @@ def test_breaking_even_is_a_loss_of_nothing_and_one_dollar_is_a_win():
 
 
 @given(st.integers(1, 100), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_record_with_fewer_wins_never_gets_a_larger_stake(closed, share, less):
     wins = round(closed * share)
     fewer = round(wins * less)
@@ -171,7 +171,7 @@ def test_dynamic_settings_make_sense_or_fail():
 
 
 @given(st.lists(st.floats(-1, 2), min_size=1, max_size=30), st.integers(1, 20_000), st.integers(1, 9_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_several_openings_never_pass_the_cap_together(scores, exposure_cap, position):
     sizer = DynamicSizer(max_portfolio_exposure=exposure_cap, max_position_size_usd=position)
     spent = Decimal(0)
@@ -190,7 +190,7 @@ def contributions(weights, covariance):
 
 
 @given(st.integers(1, 8), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_strategy_contributes_the_same_risk(n, seed):
     random = np.random.default_rng(seed)
     factors = random.normal(size=(n, n + 2)) * random.uniform(0.1, 10, size=(n, 1))

@@ -290,7 +290,7 @@ def test_shares_per_regime_are_complete_and_fall_from_calm_to_crisis(caps, compl
     st.sampled_from(list(Regime)), st.integers(0, 4_000), st.floats(0, 1), st.floats(0.0, 1.0),
     st.integers(1, 60), st.floats(0, 1),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_sizer_ever_enlarges(regime, held, conviction, share, closed, won):
     book = portfolio(exposures=(exposure(worst_case=Decimal(held)),))
     record = GOOD.model_copy(update={"closed": closed, "wins": round(closed * won)})

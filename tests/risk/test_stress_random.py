@@ -111,7 +111,7 @@ def test_a_book_of_one_direction_is_riskier_between_correlations_pushed_up():
     assert stressed.estimates[0].var < measured.estimates[0].var  # which is why both are shown
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rho=st.floats(-0.9, 0.9), units=st.integers(1, 5))
 def test_no_correlation_is_riskier_for_one_direction_than_one(rho, units):
     held = book(*put_spread(units=units), *put_spread("P2", "XYZ", units=units))

@@ -220,7 +220,7 @@ def test_the_opening_restores_every_greek_and_brute_force_finds_none_smaller(lim
 
 
 @given(st.floats(-90_000, 90_000), st.floats(-700, 700), st.floats(5_000, 40_000), st.floats(50, 400))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_whatever_is_broken_the_answer_is_that_of_brute_force(delta, vega, most_delta, most_vega):
     limits = limits_on(delta=(delta, most_delta), vega=(vega, most_vega))
     book = book_of(holding("O-1", CALL, 2), holding("O-2", SPREAD, 3))

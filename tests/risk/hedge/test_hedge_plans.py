@@ -210,7 +210,7 @@ def test_a_target_beyond_the_budget_says_so_and_what_the_budget_would_still_do()
 
 
 @given(st.floats(0.01, 0.19), st.floats(0.01, 0.19))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_tighter_stress_target_never_costs_less_a_day_and_is_always_met(one, other):
     whole = money(500_000, SETTINGS)
     tight, loose = sorted((one, other))
@@ -224,7 +224,7 @@ def test_a_tighter_stress_target_never_costs_less_a_day_and_is_always_met(one, o
 
 
 @given(st.floats(0.05, 1.0), st.floats(0.05, 1.0))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_more_delta_taken_away_never_costs_less_a_day(one, other):
     low, high = sorted((one, other))
 
