@@ -72,18 +72,15 @@ def _fewest(delta: Range, known: Sequence[Holding], limit: float) -> NDArray[np.
     search: dict[str, Any] = {
         "bounds": Bounds(0.0, np.append(most, np.inf)),
         "integrality": np.append(np.ones(count, dtype=np.int64), 0),
-        "options": {"mip_rel_gap": NEAR, "node_limit": MOST_NODES},
     }
-    nearest = milp(beyond, constraints=sides, **search)
+    nearest = milp(beyond, constraints=sides, options={"mip_rel_gap": NEAR, "node_limit": MOST_NODES}, **search)
     if nearest.x is None:
         return None
     near = LinearConstraint(beyond, -np.inf, nearest.x[-1] + (SLACK if nearest.x[-1] <= SLACK else NEAR))
     cost = np.array([one.closing_cost for one in known])
     dearer = cost - cost.min()
     each = np.append(1.0 + dearer / max(LESS_THAN_ONE * (dearer @ most), 1.0), 0.0)
-    fewest = milp(
-        each, constraints=[sides, near], **(search | {"options": {"mip_rel_gap": 0.0, "node_limit": MOST_NODES}})
-    )
+    fewest = milp(each, constraints=[sides, near], options={"mip_rel_gap": 0.0, "node_limit": MOST_NODES}, **search)
     return None if fewest.x is None else np.rint(fewest.x[:count]).astype(np.int64)
 
 
